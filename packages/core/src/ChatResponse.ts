@@ -1,0 +1,64 @@
+/**
+ * What comes back from a provider, and from the router.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Why the answer ended. `"other"` stands for a reason a vendor has and the common form has not; `raw` tells it.
+ *
+ * @since 0.1.0
+ */
+export type FinishReason = "stop" | "length" | "content_filter" | "tool_calls" | "other"
+
+/**
+ * Tokens as the vendor billed them. `inputTokens` is the whole prompt, cached parts included;
+ * `cachedInputTokens` and `cacheWriteTokens` are the parts of it that were read from and written to a cache.
+ *
+ * @since 0.1.0
+ */
+export interface Usage {
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly cachedInputTokens?: number | undefined
+  readonly cacheWriteTokens?: number | undefined
+}
+
+/**
+ * One provider's answer to one attempt. `usage` is absent where the vendor reported none: the reservation is then
+ * kept as it was estimated.
+ *
+ * @since 0.1.0
+ */
+export interface ProviderResponse {
+  readonly content: string
+  readonly finishReason: FinishReason
+  /** The model that answered, as the vendor names it. */
+  readonly model: string
+  readonly usage?: Usage | undefined
+  /** The vendor's response, untouched. */
+  readonly raw: unknown
+}
+
+/**
+ * The router's answer: the text, who gave it and what it took.
+ *
+ * @since 0.1.0
+ */
+export interface ChatResponse {
+  readonly content: string
+  /** The name of the provider that answered. */
+  readonly provider: string
+  readonly model: string
+  /** As the vendor reported; the estimate where it reported none. */
+  readonly inputTokens: number
+  /** As the vendor reported; the estimate where it reported none. */
+  readonly outputTokens: number
+  /** Of the attempt that answered. */
+  readonly latencyMs: number
+  /** Calls made for this request, the one that answered included. */
+  readonly attempts: number
+  readonly finishReason: FinishReason
+  /** The vendor's response, untouched. */
+  readonly raw: unknown
+}

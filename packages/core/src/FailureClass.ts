@@ -1,0 +1,82 @@
+/**
+ * The closed set of ways an attempt can fail, and what each does to the request and to the provider.
+ * Adapters turn a vendor's signal into a class; from there on the router only reads this table.
+ *
+ * @since 0.1.0
+ */
+import type { Duration } from "effect"
+
+/**
+ * @since 0.1.0
+ */
+export type FailureClass =
+  /** The vendor's momentary limit on requests or tokens. */
+  | "rate_limit"
+  /** A spent budget, credit or daily quota: it does not come back in a minute. */
+  | "quota"
+  /** The vendor has no capacity for anyone (503, 529). */
+  | "overloaded"
+  /** The vendor failed (5xx) or answered what its format does not allow. */
+  | "transient"
+  /** No answer within the attempt's time. */
+  | "timeout"
+  /** No connection, or one that broke. */
+  | "network"
+  /** A key that is refused, or not allowed here. */
+  | "credential"
+  /** The model is unknown, withdrawn or not deployed. */
+  | "model_gone"
+  /** The prompt does not fit the model's context window. */
+  | "context_too_long"
+  /** The request is larger than this vendor takes at all. */
+  | "request_too_large"
+  /** The vendor's policy refused the content. */
+  | "content_policy"
+  /** The request itself is wrong. */
+  | "caller_fault"
+  /** The answer ended before its end. */
+  | "truncated"
+  /** The caller gave up. */
+  | "cancelled"
+
+/**
+ * What a failure of one class does.
+ *
+ * @since 0.1.0
+ */
+export interface Consequence {
+  /** `next`: the route goes on with another candidate; `fail`: every provider would say the same, so it ends. */
+  readonly request: "next" | "fail"
+  /** Whether it counts as the provider's failure. Callers' faults, cancellations and 429s never do. */
+  readonly breaker: boolean
+  /** How long the provider is set aside where the vendor named no time itself; absent: not at all. */
+  readonly bench?: Duration.DurationInput
+  /**
+   * What the vendor has counted against its token window: `kept` where that is unknown, so that the ledger can only
+   * over-count; `refunded` where it refused before doing any work. The request itself always stays counted.
+   */
+  readonly tokens: "kept" | "refunded"
+}
+
+/**
+ * Class → consequence. Sources: the vendors' error references; Bifrost's failure classes; Envoy's rule that local
+ * errors are kept apart from upstream errors.
+ *
+ * @since 0.1.0
+ */
+export const consequences: { readonly [Class in FailureClass]: Consequence } = {
+  rate_limit: { request: "next", breaker: false, bench: "5 seconds", tokens: "refunded" },
+  quota: { request: "next", breaker: false, bench: "1 hour", tokens: "refunded" },
+  overloaded: { request: "next", breaker: true, tokens: "refunded" },
+  transient: { request: "next", breaker: true, tokens: "kept" },
+  timeout: { request: "next", breaker: true, tokens: "kept" },
+  network: { request: "next", breaker: true, tokens: "kept" },
+  credential: { request: "next", breaker: false, bench: "5 minutes", tokens: "refunded" },
+  model_gone: { request: "next", breaker: false, bench: "5 minutes", tokens: "refunded" },
+  context_too_long: { request: "next", breaker: false, tokens: "refunded" },
+  request_too_large: { request: "next", breaker: false, tokens: "refunded" },
+  content_policy: { request: "fail", breaker: false, tokens: "kept" },
+  caller_fault: { request: "fail", breaker: false, tokens: "refunded" },
+  truncated: { request: "next", breaker: true, tokens: "kept" },
+  cancelled: { request: "fail", breaker: false, tokens: "kept" }
+}

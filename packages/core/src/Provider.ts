@@ -1,0 +1,64 @@
+/**
+ * A provider: a registered destination, that is a client, a model, limits and a weight under one name. Core knows no
+ * vendor; `@route-llm/providers` makes providers from the vendors' SDK clients, and anything with a `chat` can be one.
+ *
+ * @since 0.1.0
+ */
+import { Data } from "effect"
+import type { Effect } from "effect"
+import type { ChatRequest } from "./ChatRequest.ts"
+import type { ProviderResponse, Usage } from "./ChatResponse.ts"
+import type { FailureClass } from "./FailureClass.ts"
+
+/**
+ * What admission needs to know of a provider. It travels with each reservation, so a state store keeps no
+ * configuration of its own.
+ *
+ * @since 0.1.0
+ */
+export interface ProviderSpec {
+  /** Unique within one router. */
+  readonly name: string
+  readonly model: string
+  /** Requests a window (60 s unless configured). `Infinity`: not declared. */
+  readonly requestLimit: number
+  /** Tokens a window, input and output together. `Infinity`: not declared. */
+  readonly tokenLimit: number
+  /** The static term of the score, ≥ 0; 1 unless told. */
+  readonly weight: number
+  /**
+   * The vendor charges `maxTokens` against its token window on arrival (OpenAI, Azure), not the tokens the answer
+   * took. Where a request names no `maxTokens`, the learned output is charged.
+   */
+  readonly chargesMaxTokens: boolean
+}
+
+/**
+ * @since 0.1.0
+ */
+export interface Provider extends ProviderSpec {
+  /**
+   * One call to the vendor, without retries. Interruption aborts the call on the wire. A failure of any kind is a
+   * `ProviderFailure`, classified; a defect is taken for a `transient` failure of this attempt.
+   */
+  readonly chat: (request: ChatRequest) => Effect.Effect<ProviderResponse, ProviderFailure>
+}
+
+/**
+ * Why one attempt failed.
+ *
+ * @since 0.1.0
+ */
+export class ProviderFailure extends Data.TaggedError("ProviderFailure")<{
+  readonly class: FailureClass
+  /** The vendor's words, with keys redacted and without the request's content. */
+  readonly message: string
+  readonly status?: number | undefined
+  /** The vendor's error code or type, such as `rate_limit_exceeded`. */
+  readonly code?: string | undefined
+  /** How long the vendor asks to be left alone. */
+  readonly retryAfterMs?: number | undefined
+  /** What the attempt is known to have used nevertheless. */
+  readonly usage?: Usage | undefined
+  readonly cause?: unknown
+}> {}

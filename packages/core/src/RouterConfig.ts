@@ -1,0 +1,233 @@
+/**
+ * A router's configuration as data: what a JSON or YAML file, the environment or an object literal says. It names
+ * vendors and keys, but knows no SDK and no runtime; `route-llm` turns it into providers. For providers made from your
+ * own clients register those instead, and for knobs that are not here use `RouterOptions`.
+ *
+ * ```ts
+ * import { decodeRouterConfig } from "@route-llm/core"
+ * import { Either } from "effect"
+ *
+ * const config = decodeRouterConfig({ providers: [{ name: "openai", rpmLimt: 500 }] })
+ * Either.mapLeft(config, (error) => error.message)
+ * // 1 problem in the configuration (object):
+ * //   providers[0].rpmLimt: unknown key, did you mean "rpmLimit"?
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Array as Arr, Either, Redacted, Schema } from "effect"
+import { allows, allowsSecret, type Problem, problemsOf } from "./internal/configIssues.ts"
+import { renderPath } from "./internal/schemaIssues.ts"
+import { type ConfigIssue, InvalidConfig } from "./RouterError.ts"
+import type { RouterOptionsInput } from "./RouterOptions.ts"
+
+const text = (what: string) => allows(Schema.NonEmptyTrimmedString, `${what}, without spaces around it`)
+
+/** Taken as text or `Redacted`, kept as `Redacted`: it prints as `<redacted>`. */
+const secret = (holds: (value: string) => boolean, allowed: string) => {
+  const isHeld = (input: unknown): input is string | Redacted.Redacted => {
+    const value = Redacted.isRedacted(input) ? Redacted.value(input) : input
+    return typeof value === "string" && holds(value)
+  }
+  return allowsSecret(
+    Schema.transform(Schema.declare(isHeld), Schema.RedactedFromSelf(Schema.String), {
+      strict: true,
+      decode: (input) => typeof input === "string" ? Redacted.make(input) : input,
+      encode: (kept) => kept
+    }),
+    allowed
+  )
+}
+
+// An HTTP header takes no line break, and undici's complaint about one quotes the key.
+const apiKey = secret((value) => /^[\x21-\x7e]+$/.test(value), "an API key: visible ASCII characters, without spaces")
+
+const redisUrl = secret((value) => /^rediss?:\/\/\S+$/.test(value), "an address that starts with redis:// or rediss://")
+
+const isHttpUrl = (value: string): boolean => {
+  if (!/^https?:\/\/\S+$/.test(value) || !URL.canParse(value)) return false
+  const { password, username } = new URL(value)
+  return username === "" && password === ""
+}
+
+// `fetch` refuses an address that holds a user and password: https://fetch.spec.whatwg.org/#dom-request
+const baseUrl = allowsSecret(
+  Schema.String.pipe(Schema.filter(isHttpUrl)),
+  "an address that starts with http:// or https://, without user and password"
+)
+
+const limit = allows(Schema.Finite.pipe(Schema.positive()), "a finite number greater than 0 (leave it out if unknown)")
+const weight = allows(Schema.Finite.pipe(Schema.nonNegative()), "a finite number ≥ 0")
+const seconds = allows(
+  Schema.Finite.pipe(Schema.positive(), Schema.lessThanOrEqualTo(86_400)),
+  "a number of seconds greater than 0, at most 86400 (a day)"
+)
+const flag = allows(Schema.Boolean, "true or false")
+
+/**
+ * One provider, from its vendor's adapter. What is absent is not declared: a limit is then learned or unlimited, a
+ * model or key is the adapter's or SDK's default.
+ *
+ * @since 0.1.0
+ */
+export const ProviderConfig = allows(
+  Schema.Struct({
+    /** Unique in the router. */
+    name: text("a name"),
+    /** Redacted once decoded; without it the SDK looks for its own variable. */
+    apiKey: Schema.optional(apiKey),
+    model: Schema.optional(text("a model's name")),
+    /** Requests a window. */
+    rpmLimit: Schema.optional(limit),
+    /** Tokens a window, input and output together. */
+    tpmLimit: Schema.optional(limit),
+    /** The static term of the score; default 1. */
+    weight: Schema.optional(weight),
+    /** `false` leaves the provider out; default true. */
+    enabled: Schema.optional(flag),
+    /** Where the vendor's API is, for a proxy or an OpenAI-compatible server. */
+    baseUrl: Schema.optional(baseUrl),
+    /** Which adapter calls it; default: the one named as the provider is. */
+    adapter: Schema.optional(text("an adapter's name")),
+    /** The vendor charges `maxTokens` against its token window on arrival; default: as the adapter knows. */
+    chargesMaxTokens: Schema.optional(flag)
+  }),
+  "a provider such as { name: \"openai\" }"
+)
+
+/** @since 0.1.0 */
+export type ProviderConfig = typeof ProviderConfig.Type
+
+const WeightSet = allows(
+  Schema.Struct({ capacity: weight, latency: weight, static: weight }),
+  "weights by term: { capacity, latency, static }"
+)
+
+const WeightsByLane = Schema.Struct({
+  normal: Schema.optional(WeightSet),
+  high: Schema.optional(WeightSet),
+  low: Schema.optional(WeightSet)
+})
+
+const CircuitBreaker = allows(
+  Schema.Struct({
+    /** Consecutive failures that open a provider's circuit; default 5. */
+    failureThreshold: Schema.optional(allows(Schema.Int.pipe(Schema.positive()), "a whole number ≥ 1")),
+    /** How long an opened circuit lets nothing through; default 30. */
+    cooldownSeconds: Schema.optional(seconds)
+  }),
+  "the circuit breaker's settings by name"
+)
+
+/**
+ * The whole configuration. The schema checks each field for itself; `decodeRouterConfig` also what holds between them,
+ * and reports in words that may be logged.
+ *
+ * @since 0.1.0
+ */
+export const RouterConfig = allows(
+  Schema.Struct({
+    /** May be empty where the providers are registered later. */
+    providers: allows(Schema.Array(ProviderConfig), "a list of providers"),
+    /** Where the fleet shares its state; without it each process has its own. Redacted once decoded. */
+    redisUrl: Schema.optional(redisUrl),
+    /** The span that limits refer to; default 60. */
+    windowSeconds: Schema.optional(seconds),
+    /** The score's weights: one set for the normal lane, or one for each lane that differs from the default. */
+    weights: Schema.optional(allows(
+      Schema.Union(WeightSet, WeightsByLane),
+      "{ capacity, latency, static }, or such weights by lane: { normal, high, low }"
+    )),
+    circuitBreaker: Schema.optional(CircuitBreaker),
+    /** Share of each window that only the high lane may use, 0 to below 100; default 0. */
+    highPriorityReservePct: Schema.optional(
+      allows(Schema.Finite.pipe(Schema.greaterThanOrEqualTo(0), Schema.lessThan(100)), "a percentage, 0 ≤ it < 100")
+    )
+  }),
+  "a configuration such as { providers: [{ name: \"openai\" }] }"
+)
+
+/** @since 0.1.0 */
+export type RouterConfig = typeof RouterConfig.Type
+
+/** A configuration as it is written: keys and addresses may be plain text. @since 0.1.0 */
+export type RouterConfigInput = typeof RouterConfig.Encoded
+
+/**
+ * How problems are reported to whom wrote the configuration. Absent: as an object literal's.
+ *
+ * @since 0.1.0
+ */
+export interface ConfigSource {
+  /** What the error calls it: a file's name, `"environment"`; default `"object"`. */
+  readonly source?: string
+  /**
+   * How a field is called there, and where it stands. `path` leads to it in the object that is decoded; a `missing`
+   * field is not there, of an `unknown` one it is the key that matters.
+   */
+  readonly locate?: (path: ReadonlyArray<PropertyKey>, kind: Problem["kind"]) => Omit<ConfigIssue, "issue">
+  /** How a known key is spelled there; default as it is. */
+  readonly spell?: (key: string) => string
+}
+
+const decode = Schema.decodeUnknownEither(RouterConfig, { errors: "all", onExcessProperty: "error" })
+
+const nameOf = (provider: unknown): unknown =>
+  typeof provider === "object" && provider !== null && "name" in provider ? provider.name : undefined
+
+/** Looks at the undecoded input, so that it speaks up beside the fields' problems. */
+const duplicateNames = (input: unknown): ReadonlyArray<Problem> => {
+  const providers: unknown = typeof input === "object" && input !== null && "providers" in input ? input.providers : []
+  const names = Array.isArray(providers) ? providers.map(nameOf) : []
+  return names.flatMap((name, i) => {
+    const first = names.indexOf(name)
+    return typeof name !== "string" || first === i ? [] : [{
+      path: ["providers", i, "name"],
+      kind: "invalid" as const,
+      issue: `expected a name of its own, found the name of providers[${first}]`
+    }]
+  })
+}
+
+// A key pasted where a setting's name belongs is not printed either.
+const printable = (key: PropertyKey): PropertyKey =>
+  typeof key === "string" && key.length > 32 ? `<a key of ${key.length} characters>` : key
+
+const locateInObject = (path: ReadonlyArray<PropertyKey>) => ({ path: renderPath(path.map(printable)) || "(root)" })
+
+/**
+ * Checks a configuration. Every problem is reported at once, with the path of the field, what it allows and what was
+ * found; no key or address is ever part of it.
+ *
+ * @since 0.1.0
+ */
+export const decodeRouterConfig = (
+  input: unknown,
+  { locate = locateInObject, source = "object", spell = (key) => key }: ConfigSource = {}
+): Either.Either<RouterConfig, InvalidConfig> => {
+  const decoded = decode(input)
+  const problems = [...(Either.isLeft(decoded) ? problemsOf(decoded.left.issue, spell) : []), ...duplicateNames(input)]
+  const issues = problems.map(({ issue, kind, path }): ConfigIssue => ({ ...locate(path, kind), issue }))
+  return Arr.isNonEmptyReadonlyArray(issues)
+    ? Either.left(new InvalidConfig({ source, issues }))
+    : Either.right(Either.getOrThrow(decoded))
+}
+
+/**
+ * The part of a configuration that the router itself reads. What the configuration leaves open keeps the default of
+ * `RouterOptions`.
+ *
+ * @since 0.1.0
+ */
+export const toRouterOptions = (config: RouterConfig): RouterOptionsInput => {
+  const { circuitBreaker, highPriorityReservePct, weights, windowSeconds } = config
+  return {
+    ...(windowSeconds === undefined ? {} : { window: windowSeconds * 1_000 }),
+    ...(weights === undefined ? {} : { weights: "capacity" in weights ? { normal: weights } : weights }),
+    ...(highPriorityReservePct === undefined ? {} : { highPriorityReservePct }),
+    breaker: {
+      ...(circuitBreaker?.failureThreshold === undefined ? {} : { failureThreshold: circuitBreaker.failureThreshold }),
+      ...(circuitBreaker?.cooldownSeconds === undefined ? {} : { cooldown: circuitBreaker.cooldownSeconds * 1_000 })
+    }
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Every error of this package: what a route can fail with (`RouterError`, closed) and what building a router can.
+ * Each message says what happened, with figures, and what to do. None holds a key, a prompt or an answer.
+ *
+ * @since 0.1.0
+ */
+import { Data } from "effect"
+import type { FailureClass } from "./FailureClass.ts"
+import type { Refusal } from "./RouterState.ts"
+
+const seconds = (ms: number): string => `${(Math.ceil(ms / 100) / 10).toFixed(1)} s`
+
+const times = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
+
+/** The request itself is wrong; nothing was sent. `path` names the field. @since 0.1.0 */
+export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
+  readonly path: string
+  readonly issue: string
+}> {
+  readonly isRetryable = false
+  override get message(): string {
+    return `Invalid request at \`${this.path}\`: ${this.issue}. Nothing was sent.`
+  }
+}
+
+/** `forceProvider` names a provider that is not registered; nothing was sent. @since 0.1.0 */
+export class UnknownProvider extends Data.TaggedError("UnknownProvider")<{
+  readonly provider: string
+  readonly registered: ReadonlyArray<string>
+}> {
+  readonly isRetryable = false
+  override get message(): string {
+    return `No provider is named "${this.provider}". Registered: ${this.registered.join(", ") || "none"}.`
+  }
+}
+
+/** The router has no provider at all. @since 0.1.0 */
+export class NoProvidersConfigured extends Data.TaggedError("NoProvidersConfigured")<{}> {
+  readonly isRetryable = false
+  override get message(): string {
+    return "The router has no provider. Register one, or set a key such as OPENAI_API_KEY and use fromEnv()."
+  }
+}
+
+/** The request needs more tokens than any candidate allows in a whole window, so waiting cannot help. @since 0.1.0 */
+export class TokenLimitExceeded extends Data.TaggedError("TokenLimitExceeded")<{
+  readonly neededTokens: number
+  readonly largestLimit: number
+  readonly perProvider: ReadonlyArray<Refusal>
+}> {
+  readonly isRetryable = false
+  override get message(): string {
+    return `The request needs about ${this.neededTokens} tokens; the largest limit is ${this.largestLimit} a window. `
+      + "Shorten the messages, lower maxTokens, or raise a provider's limit."
+  }
+}
+
+const describeRefusal = (refusal: Refusal): string =>
+  `${refusal.provider}: ${refusal.reason}`
+  + (Number.isFinite(refusal.retryAfterMs) ? ` (free in ${seconds(refusal.retryAfterMs)})` : "")
+
+/**
+ * No candidate may take the request now: each is full, benched or has an open circuit. `retryAfterMs` is the earliest
+ * moment that changes, counted from now.
+ *
+ * @since 0.1.0
+ */
+export class NoCapacity extends Data.TaggedError("NoCapacity")<{
+  readonly retryAfterMs: number
+  readonly perProvider: ReadonlyArray<Refusal>
+}> {
+  readonly isRetryable = true
+  override get message(): string {
+    return `No provider can take the request now. ${this.perProvider.map(describeRefusal).join("; ")}. `
+      + `Try again in ${seconds(this.retryAfterMs)}, or add a provider.`
+  }
+}
+
+/** One attempt of a route that failed. @since 0.1.0 */
+export interface FailedAttempt {
+  readonly provider: string
+  readonly model: string
+  readonly class: FailureClass
+  readonly status?: number | undefined
+  readonly latencyMs: number
+  readonly message: string
+  readonly retryAfterMs?: number | undefined
+}
+
+const describeAttempt = (attempt: FailedAttempt): string =>
+  `${attempt.provider}: ${attempt.class}${attempt.status === undefined ? "" : ` (${attempt.status})`}, ${attempt.message}`
+
+/**
+ * Providers were called and none answered. `attempts` holds each call in order; `perProvider` those that were not
+ * called, and why. A caller's own mistake (`caller_fault`, `content_policy`) ends the route at its first attempt.
+ *
+ * @since 0.1.0
+ */
+export class AllProvidersFailed extends Data.TaggedError("AllProvidersFailed")<{
+  readonly attempts: ReadonlyArray<FailedAttempt>
+  readonly perProvider: ReadonlyArray<Refusal>
+  readonly retryAfterMs?: number | undefined
+}> {
+  get isRetryable(): boolean {
+    return this.attempts.every(({ class: failure }) => failure !== "caller_fault" && failure !== "content_policy")
+  }
+  override get message(): string {
+    const refused = this.perProvider.length === 0 ? "" : ` Not called: ${this.perProvider.map(describeRefusal).join("; ")}.`
+    return `${times(this.attempts.length, "attempt")} failed. ${this.attempts.map(describeAttempt).join("; ")}.${refused}`
+      + (this.isRetryable ? "" : " The request itself was refused: correct it before sending it again.")
+  }
+}
+
+/** The route's time was up; what was under way has been aborted. @since 0.1.0 */
+export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
+  readonly timeoutMs: number
+  readonly attempts: ReadonlyArray<FailedAttempt>
+}> {
+  readonly isRetryable = true
+  override get message(): string {
+    return `No answer within ${seconds(this.timeoutMs)} (${times(this.attempts.length, "attempt")} had failed before). `
+      + "Raise `timeout`, or look at the providers' latency in status()."
+  }
+}
+
+/** All that a route can fail with. @since 0.1.0 */
+export type RouterError =
+  | InvalidRequest
+  | UnknownProvider
+  | NoProvidersConfigured
+  | TokenLimitExceeded
+  | NoCapacity
+  | AllProvidersFailed
+  | DeadlineExceeded
+
+/** Two providers of one router have one name. @since 0.1.0 */
+export class DuplicateProvider extends Data.TaggedError("DuplicateProvider")<{ readonly provider: string }> {
+  override get message(): string {
+    return `A provider named "${this.provider}" is registered already. Give each a name of its own, such as "openai-eu".`
+  }
+}
+
+/** One thing that is wrong in a configuration. Positions count from 1. @since 0.1.0 */
+export interface ConfigIssue {
+  /** Such as `providers[1].rpmLimit`. */
+  readonly path: string
+  readonly issue: string
+  readonly line?: number | undefined
+  readonly column?: number | undefined
+}
+
+/** A configuration that does not hold; `issues` has everything that is wrong, not only the first. @since 0.1.0 */
+export class InvalidConfig extends Data.TaggedError("InvalidConfig")<{
+  /** Where it came from: a file's name, `"environment"`, `"object"`. */
+  readonly source: string
+  readonly issues: readonly [ConfigIssue, ...ReadonlyArray<ConfigIssue>]
+}> {
+  override get message(): string {
+    const lines = this.issues.map(({ column, issue, line, path }) =>
+      `  ${line === undefined ? "" : `${line}:${column} `}${path}: ${issue}`
+    )
+    return `${times(this.issues.length, "problem")} in the configuration (${this.source}):\n${lines.join("\n")}`
+  }
+}
+
+/** A package that is needed only for this is not installed. @since 0.1.0 */
+export class MissingPackage extends Data.TaggedError("MissingPackage")<{
+  readonly package: string
+  readonly neededFor: string
+}> {
+  override get message(): string {
+    return `${this.neededFor} needs the package ${this.package}: npm install ${this.package}`
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Every knob of routing, with unit and default. A `Context.Reference`: without a layer the defaults hold.
+ *
+ * ```ts no-run
+ * import { RouterLive, RouterOptions } from "@route-llm/core"
+ * import { Layer } from "effect"
+ *
+ * const Live = RouterLive.pipe(
+ *   Layer.provide(RouterOptions.layer({ window: "30 seconds", highPriorityReservePct: 10 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+import { Milliseconds } from "./internal/duration.ts"
+import { toInvalidConfig } from "./internal/schemaIssues.ts"
+import type { InvalidConfig } from "./RouterError.ts"
+
+/**
+ * The weights of the score's three terms: `score = capacity·w + latency·w + static·w`. They need not add up to 1.
+ *
+ * @since 0.1.0
+ */
+export const ScoreWeights = Schema.Struct({
+  capacity: Schema.NonNegative.pipe(Schema.finite()),
+  latency: Schema.NonNegative.pipe(Schema.finite()),
+  static: Schema.NonNegative.pipe(Schema.finite())
+})
+
+/** @since 0.1.0 */
+export type ScoreWeights = typeof ScoreWeights.Type
+
+const fallback = <A, I>(schema: Schema.Schema<A, I>, value: A) => Schema.optionalWith(schema, { default: () => value })
+
+const Positive = Schema.Positive.pipe(Schema.finite())
+const Count = Schema.Int.pipe(Schema.positive())
+
+const Breaker = Schema.Struct({
+  /** Consecutive failures that open the circuit; default 5. */
+  failureThreshold: fallback(Count, 5),
+  /** How long an opened circuit lets nothing through; default 30 s. Doubles with each probe that fails. */
+  cooldown: fallback(Milliseconds, 30_000),
+  /** The longest a growing cooldown gets; default 5 min. */
+  maxCooldown: fallback(Milliseconds, 300_000)
+})
+
+const Latency = Schema.Struct({
+  /** Weight of the newest sample in the moving average, 0 to 1; default 0.2. */
+  alpha: fallback(Schema.Positive.pipe(Schema.lessThanOrEqualTo(1)), 0.2),
+  /** What a provider without samples is taken for; default 500 ms. */
+  prior: fallback(Milliseconds, 500),
+  /** At this latency the score's term reaches 0; default 3 s. */
+  ceiling: fallback(Milliseconds, 3_000),
+  /** An idle provider's average moves half-way back to the prior in this time; default 60 s. */
+  halfLife: fallback(Milliseconds, 60_000)
+})
+
+const Affinity = Schema.Struct({
+  /** A pin ends after this time without a request of its session; default 1 h. */
+  ttl: fallback(Milliseconds, 3_600_000),
+  /** Sessions remembered at most, the least recently used forgotten first; default 10,000. */
+  maxSessions: fallback(Count, 10_000)
+})
+
+const Weights = Schema.Struct({
+  normal: fallback(ScoreWeights, { capacity: 0.5, latency: 0.3, static: 0.2 }),
+  high: fallback(ScoreWeights, { capacity: 0.5, latency: 0.4, static: 0.1 }),
+  low: fallback(ScoreWeights, { capacity: 0.3, latency: 0.1, static: 0.6 })
+})
+
+const Settings = Schema.Struct({
+  /** The span that limits refer to; default 60 s. */
+  window: fallback(Milliseconds, 60_000),
+  /** Buckets a window is kept in: it over-counts by at most one of them in time; default 600 (100 ms each). */
+  buckets: fallback(Count, 600),
+  /**
+   * How long a request may be on its way before the vendor counts it; default 500 ms. A request holds its place in the
+   * window from the reservation until this time after it, or its completion if that is sooner, plus the window.
+   */
+  transit: fallback(Milliseconds, 500),
+  /** Per lane. */
+  weights: fallback(Weights, Schema.decodeSync(Weights)({})),
+  latency: fallback(Latency, Schema.decodeSync(Latency)({})),
+  breaker: fallback(Breaker, Schema.decodeSync(Breaker)({})),
+  affinity: fallback(Affinity, Schema.decodeSync(Affinity)({})),
+  /** Share of each window that only the high lane may use, 0 to 100; default 0. */
+  highPriorityReservePct: fallback(Schema.Number.pipe(Schema.between(0, 100), Schema.lessThan(100)), 0),
+  /** How far ahead running dry is predicted; default 120 s. 0 turns prediction off. */
+  lookAhead: fallback(Milliseconds, 120_000),
+  /** The expected output of a provider that has not answered yet; default 256 tokens. */
+  outputPriorTokens: fallback(Positive, 256),
+  /** The budget of a route whose request names none; default 60 s. */
+  timeout: fallback(Milliseconds, 60_000)
+})
+
+/** The options as the router uses them: durations in ms, defaults filled in. @since 0.1.0 */
+export type RouterSettings = typeof Settings.Type
+
+/** The options as they are written: durations as `DurationInput`, everything optional. @since 0.1.0 */
+export type RouterOptionsInput = typeof Settings.Encoded
+
+const decode = Schema.decodeUnknownEither(Settings, { errors: "all", onExcessProperty: "error" })
+
+/**
+ * @since 0.1.0
+ */
+export class RouterOptions extends Context.Reference<RouterOptions>()("@route-llm/core/RouterOptions", {
+  defaultValue: (): RouterSettings => Schema.decodeSync(Settings)({})
+}) {
+  /** Decodes options; fails with every field that does not hold. */
+  static readonly make = (options: RouterOptionsInput): Effect.Effect<RouterSettings, InvalidConfig> =>
+    Effect.mapError(decode(options), (error) => toInvalidConfig("RouterOptions", error))
+
+  static readonly layer = (options: RouterOptionsInput): Layer.Layer<never, InvalidConfig> =>
+    Layer.effect(this, this.make(options))
+}

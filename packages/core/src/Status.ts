@@ -1,0 +1,56 @@
+/**
+ * The router as people look at it: one row a provider.
+ *
+ * @since 0.1.0
+ */
+import type { FailureClass } from "./FailureClass.ts"
+import type { ProviderState } from "./RouterState.ts"
+
+/**
+ * Limits that are not declared are absent; percentages are 0 to 100.
+ *
+ * @since 0.1.0
+ */
+export interface ProviderStatus {
+  readonly model: string
+  /** Requests in the window, those under way included. */
+  readonly rpmUsed: number
+  readonly rpmLimit?: number | undefined
+  /** Tokens in the window, those reserved included. */
+  readonly tpmUsed: number
+  readonly tpmLimit?: number | undefined
+  /** Of the scarcer window. */
+  readonly headroomPct: number
+  readonly circuitOpen: boolean
+  readonly circuit: ProviderState["circuit"]
+  readonly circuitRetryAfterMs?: number | undefined
+  readonly benchedForMs?: number | undefined
+  readonly benchedBecause?: FailureClass | undefined
+  readonly avgLatencyMs: number
+  readonly inFlight: number
+  /** When it runs dry at the present rate, if within the look-ahead. */
+  readonly dryInMs?: number | undefined
+}
+
+/** By provider name. @since 0.1.0 */
+export type RouterStatus = Readonly<Record<string, ProviderStatus>>
+
+const declared = (limit: number): number | undefined => Number.isFinite(limit) ? limit : undefined
+
+export const toStatus = (states: ReadonlyArray<ProviderState>): RouterStatus =>
+  Object.fromEntries(states.map((state): [string, ProviderStatus] => [state.name, {
+    model: state.model,
+    rpmUsed: state.requestsUsed,
+    rpmLimit: declared(state.requestLimit),
+    tpmUsed: state.tokensUsed,
+    tpmLimit: declared(state.tokenLimit),
+    headroomPct: state.headroom * 100,
+    circuitOpen: state.circuit === "open",
+    circuit: state.circuit,
+    circuitRetryAfterMs: state.circuitRetryAfterMs,
+    benchedForMs: state.benched?.forMs,
+    benchedBecause: state.benched?.because,
+    avgLatencyMs: state.latencyMs,
+    inFlight: state.inFlight,
+    dryInMs: state.dryInMs
+  }]))

@@ -1,0 +1,16 @@
+/**
+ * @since 0.1.0
+ */
+export * from "./ChatRequest.ts"
+export * from "./ChatResponse.ts"
+export * from "./FailureClass.ts"
+export * from "./Provider.ts"
+export * from "./ProviderRegistry.ts"
+export * from "./RouterConfig.ts"
+export * from "./RouterError.ts"
+export * from "./RouterState.ts"
+export * from "./Router.ts"
+export * from "./RouterEvent.ts"
+export * from "./RouterOptions.ts"
+export * from "./Status.ts"
+export * from "./TokenEstimator.ts"

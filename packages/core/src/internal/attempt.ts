@@ -1,0 +1,71 @@
+import { Cause, Effect, Exit, Option } from "effect"
+import type { ChatRequest } from "../ChatRequest.ts"
+import type { ProviderResponse } from "../ChatResponse.ts"
+import { type Provider, ProviderFailure } from "../Provider.ts"
+import type { Settlement } from "../RouterState.ts"
+import { monotonicMs } from "./clock.ts"
+
+/** How one call to one provider ended. */
+export interface Outcome {
+  readonly exit: Exit.Exit<ProviderResponse, ProviderFailure>
+  readonly latencyMs: number
+  readonly settlement: Settlement
+}
+
+const timedOut = (ms: number) => () =>
+  new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` })
+
+/** A defect is the adapter's fault, not the caller's: it costs this attempt only. */
+const fromDefect = (defect: unknown): ProviderFailure =>
+  new ProviderFailure({
+    class: "transient",
+    message: `the adapter failed: ${defect instanceof Error ? defect.name : typeof defect}`,
+    cause: defect
+  })
+
+/** A failure whose class says what happened: a typed failure, else the interruption, else the defect. */
+const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | undefined =>
+  Option.getOrElse(
+    Cause.failureOption(cause),
+    () => Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
+  )
+
+const settlementOf = (
+  exit: Exit.Exit<ProviderResponse, ProviderFailure>,
+  latencyMs: number
+): Settlement =>
+  Exit.match(exit, {
+    onSuccess: ({ usage }): Settlement => ({ _tag: "Success", usage, latencyMs }),
+    onFailure: (cause): Settlement => {
+      const failure = Option.getOrUndefined(Cause.failureOption(cause))
+      return failure === undefined
+        ? { _tag: "Failure", class: "cancelled" }
+        : { _tag: "Failure", class: failure.class, usage: failure.usage, retryAfterMs: failure.retryAfterMs }
+    }
+  })
+
+/**
+ * Calls the provider once, for at most `timeoutMs`, and always succeeds with how that ended. `restore` makes just the
+ * call interruptible, so that nothing comes between its end and the settling of its reservation.
+ */
+export const callProvider = (
+  provider: Provider,
+  request: ChatRequest,
+  timeoutMs: number,
+  restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+): Effect.Effect<Outcome> =>
+  Effect.flatMap(Effect.clock, (clock) =>
+    Effect.suspend(() => {
+      const startedMs = monotonicMs(clock)
+      return Effect.suspend(() => provider.chat(request)).pipe(
+        Effect.timeoutFail({ duration: timeoutMs, onTimeout: timedOut(timeoutMs) }),
+        restore,
+        Effect.exit,
+        Effect.map((exit): Outcome => {
+          const failure = Exit.isFailure(exit) ? classified(exit.cause) : undefined
+          const ended = failure === undefined ? exit : Exit.fail(failure)
+          const latencyMs = monotonicMs(clock) - startedMs
+          return { exit: ended, latencyMs, settlement: settlementOf(ended, latencyMs) }
+        })
+      )
+    }))

@@ -1,0 +1,41 @@
+/**
+ * The best candidate that may take the request now: one pass, no allocation. Providers that would run dry within the
+ * look-ahead come after those that would not, except for the high lane; then the score decides, then the draw.
+ */
+import type { RouterSettings } from "../../RouterOptions.ts"
+import type { Demand } from "../../RouterState.ts"
+import { admission, cost } from "./Admission.ts"
+import type { ProviderLedger } from "./ProviderLedger.ts"
+import { score } from "./Score.ts"
+
+export const best = (
+  providers: ReadonlyArray<ProviderLedger>,
+  demand: Demand,
+  settings: RouterSettings,
+  nowMs: number
+): ProviderLedger | undefined => {
+  const weights = settings.weights[demand.lane]
+  const predicts = demand.lane !== "high" && settings.lookAhead > 0
+  let chosen: ProviderLedger | undefined
+  let chosenScore = Number.NEGATIVE_INFINITY
+  let chosenSafe = false
+  let ties: Array<ProviderLedger> | undefined
+  for (let index = 0; index < providers.length; index++) {
+    const provider = providers[index]!
+    provider.roll(nowMs)
+    const estimatedTokens = cost(provider, demand)
+    if (admission(provider, demand, estimatedTokens, nowMs) !== undefined) continue
+    const safe = !predicts || provider.dryInMs() === undefined
+    if (chosenSafe && !safe) continue
+    const points = score(provider, estimatedTokens, weights, settings.latency.ceiling)
+    if (points === chosenScore && safe === chosenSafe && chosen !== undefined) {
+      ties = ties === undefined ? [chosen, provider] : [...ties, provider]
+    } else if (points > chosenScore || safe !== chosenSafe) {
+      chosen = provider
+      chosenScore = points
+      chosenSafe = safe
+      ties = undefined
+    }
+  }
+  return ties === undefined ? chosen : ties[Math.floor(demand.draw * ties.length)]
+}

@@ -1,0 +1,121 @@
+/**
+ * The seam between the one server and the vendors' wire formats: a format knows paths, headers and bodies, and nothing
+ * of limits, faults, time or sockets. One vendor is one file that implements `VendorFormat`.
+ */
+import { Either, ParseResult, Schema } from "effect"
+import type { IncomingHttpHeaders } from "node:http"
+import type { AnsweredFault } from "../Fault.ts"
+import type { VendorClock } from "./VendorClock.ts"
+
+/** What the path of a request says. */
+export interface Route {
+  /** Where the path and not the body names it. */
+  readonly model?: string
+  /** Where the path and not the body asks for a stream. */
+  readonly stream?: boolean
+}
+
+/** One message, the system's instructions included, as far as counting and answering need it. */
+export interface Message {
+  readonly role: "system" | "user" | "assistant"
+  readonly text: string
+  readonly images: number
+}
+
+export interface Call {
+  readonly model: string
+  readonly messages: ReadonlyArray<Message>
+  readonly maxTokens: number | undefined
+  readonly stream: boolean
+}
+
+export interface Answer {
+  readonly id: string
+  readonly model: string
+  readonly unixSeconds: number
+  readonly text: string
+  readonly finish: "stop" | "length"
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/** The state of one limit, at the moment the headers are written. */
+export interface LimitState {
+  readonly limit: number
+  readonly remaining: number
+  /** Until the window is empty, in the vendor's time. */
+  readonly resetMs: number
+}
+
+export interface RateState {
+  /** Requests admitted since the start. */
+  readonly admitted: number
+  readonly requests: LimitState | undefined
+  readonly tokens: LimitState | undefined
+}
+
+export interface RateLimitProblem {
+  readonly kind: "rate_limit"
+  readonly dimension: "requests" | "tokens"
+  readonly limit: number
+  readonly used: number
+  /** More than `limit`: no wait will help. */
+  readonly requested: number
+  /** In the vendor's time; absent where the vendor names no wait. */
+  readonly retryAfterMs: number | undefined
+}
+
+/** All that a format must be able to say in its error body. */
+export type Problem =
+  | RateLimitProblem
+  | Exclude<AnsweredFault, { readonly kind: "rate_limit" | "server_error" | "bad_request" }>
+  | { readonly kind: "server_error"; readonly status: number }
+  | { readonly kind: "bad_request"; readonly message: string; readonly param?: string | undefined }
+  | { readonly kind: "unknown_url"; readonly method: string; readonly path: string }
+
+export interface ProblemContext {
+  readonly id: string
+  /** As requested; a stand-in where the request named none. */
+  readonly model: string
+  readonly clock: VendorClock
+}
+
+export interface ErrorReply {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: object
+}
+
+export interface VendorFormat {
+  /** What the base URL of the vendor's SDK has after the origin. */
+  readonly basePath: string
+  /** What the path asks for; `undefined` if it is not the chat endpoint. */
+  readonly route: (path: string) => Route | undefined
+  readonly apiKey: (headers: IncomingHttpHeaders, query: URLSearchParams) => string | undefined
+  readonly decode: (body: unknown, route: Route) => Either.Either<Call, Problem>
+  readonly answer: (answer: Answer) => object
+  /** On every answer, errors included. */
+  readonly headers: (rate: RateState, options: { readonly id: string; readonly clock: VendorClock }) => Record<string, string>
+  readonly error: (problem: Problem, context: ProblemContext) => ErrorReply
+}
+
+/** A decoder that says what is wrong as a vendor's 400 does: the first issue, with its path. */
+export const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = Schema.decodeUnknownEither(schema)
+  return (body: unknown): Either.Either<A, Problem> =>
+    Either.mapLeft(decode(body), (error) => {
+      const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
+      const param = issue?.path.map(String).join(".") ?? ""
+      return {
+        kind: "bad_request",
+        message: `${param === "" ? "body" : param}: ${issue?.message ?? "invalid"}`,
+        param: param === "" ? undefined : param
+      }
+    })
+}
+
+/** A field that may be absent or null, as the vendors allow. */
+export const maybe = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { nullable: true })
+
+export const bearer = (headers: IncomingHttpHeaders): string | undefined =>
+  headers.authorization?.startsWith("Bearer ") === true ? headers.authorization.slice("Bearer ".length) : undefined

@@ -1,0 +1,32 @@
+/**
+ * The vendor's own count of a prompt, how long it answers, and with what. One token of an answer is one short word.
+ */
+import type { Message } from "./VendorFormat.ts"
+
+const tokensPerMessage = 4
+const tokensPerImage = 85
+const charsPerToken = 4
+
+export const countInputTokens = (messages: ReadonlyArray<Message>): number =>
+  messages.reduce(
+    (sum, { images, text }) => sum + tokensPerMessage + Math.ceil(text.length / charsPerToken) + images * tokensPerImage,
+    0
+  )
+
+const marker = /\[answer with (\d+) tokens?\]/
+
+/** What the last user message asks for; otherwise drawn: lognormal around 200. At least 1. */
+export const wantedTokens = (messages: ReadonlyArray<Message>, normal: number): number => {
+  const lastUser = messages.findLast(({ role }) => role === "user")
+  const asked = lastUser === undefined ? undefined : marker.exec(lastUser.text)?.[1]
+  return Math.max(1, asked === undefined ? Math.round(200 * Math.exp(0.5 * normal)) : Number(asked))
+}
+
+/** Words of one length, so that an answer is a slice. */
+const phrase = "this text came from your test host with mild care over each line "
+  .split(" ").map((word) => `${word} `).join("")
+
+const words = phrase.trim().split(" ")
+
+export const answerText = (tokens: number): string =>
+  Array.from({ length: tokens }, (_, index) => words[index % words.length]).join(" ")

@@ -43,7 +43,7 @@ const validate = (provider: Provider): Effect.Effect<void, InvalidConfig> => {
 
 type Addition = [Effect.Effect<void, DuplicateProvider>, ReadonlyArray<Provider>]
 
-const make = Effect.gen(function*() {
+const make: Effect.Effect<ProviderRegistryService> = Effect.gen(function*() {
   const registered = yield* Ref.make<ReadonlyArray<Provider>>([])
 
   const add = (provider: Provider): Effect.Effect<void, DuplicateProvider> =>
@@ -55,13 +55,13 @@ const make = Effect.gen(function*() {
   const remove = (provider: Provider) =>
     Ref.update(registered, (providers) => providers.filter((other) => other !== provider))
 
-  return ProviderRegistry.of({
+  return {
     register: (provider) =>
       validate(provider).pipe(
         Effect.zipRight(Effect.acquireRelease(add(provider), () => remove(provider)))
       ),
     providers: Ref.get(registered)
-  })
+  }
 })
 
 /**
@@ -70,6 +70,9 @@ const make = Effect.gen(function*() {
 export class ProviderRegistry
   extends Context.Tag("@route-llm/core/ProviderRegistry")<ProviderRegistry, ProviderRegistryService>()
 {
+  /** An empty registry. */
+  static readonly make: Effect.Effect<ProviderRegistryService> = make
+
   /** An empty registry. */
   static readonly layer: Layer.Layer<ProviderRegistry> = Layer.effect(this, make)
 

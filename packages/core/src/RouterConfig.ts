@@ -15,8 +15,8 @@
  *
  * @since 0.1.0
  */
-import { Array as Arr, Either, Redacted, Schema } from "effect"
-import { allows, allowsSecret, type Problem, problemsOf } from "./internal/configIssues.ts"
+import { Array as Arr, Either, identity, Order, Redacted, Schema } from "effect"
+import { allows, allowsSecret, problemsOf } from "./internal/configIssues.ts"
 import { renderPath } from "./internal/schemaIssues.ts"
 import { type ConfigIssue, InvalidConfig } from "./RouterError.ts"
 import type { RouterOptionsInput } from "./RouterOptions.ts"
@@ -154,20 +154,35 @@ export type RouterConfig = typeof RouterConfig.Type
 export type RouterConfigInput = typeof RouterConfig.Encoded
 
 /**
- * How problems are reported to whom wrote the configuration. Absent: as an object literal's.
+ * One thing that is wrong, by its path in the object that is decoded. A `missing` field is not there; of an `unknown`
+ * one the key is wrong, not the value.
+ *
+ * @since 0.1.0
+ */
+export interface ConfigProblem {
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly kind: "invalid" | "missing" | "unknown"
+  readonly issue: string
+}
+
+/**
+ * Where a configuration was written, so that its problems are reported in the writer's terms. Absent: as an object.
  *
  * @since 0.1.0
  */
 export interface ConfigSource {
   /** What the error calls it: a file's name, `"environment"`; default `"object"`. */
-  readonly source?: string
-  /**
-   * How a field is called there, and where it stands. `path` leads to it in the object that is decoded; a `missing`
-   * field is not there, of an `unknown` one it is the key that matters.
-   */
-  readonly locate?: (path: ReadonlyArray<PropertyKey>, kind: Problem["kind"]) => Omit<ConfigIssue, "issue">
+  readonly source?: string | undefined
+  /** What the path is there, and where it stands; default the path itself, nowhere. */
+  readonly locate?: (problem: ConfigProblem) => {
+    readonly path: ReadonlyArray<PropertyKey>
+    readonly line?: number
+    readonly column?: number
+  }
   /** How a known key is spelled there; default as it is. */
   readonly spell?: (key: string) => string
+  /** What reading it has found already. It stands for whatever else is wrong at its path. */
+  readonly problems?: ReadonlyArray<ConfigProblem>
 }
 
 const decode = Schema.decodeUnknownEither(RouterConfig, { errors: "all", onExcessProperty: "error" })
@@ -176,7 +191,7 @@ const nameOf = (provider: unknown): unknown =>
   typeof provider === "object" && provider !== null && "name" in provider ? provider.name : undefined
 
 /** Looks at the undecoded input, so that it speaks up beside the fields' problems. */
-const duplicateNames = (input: unknown): ReadonlyArray<Problem> => {
+const duplicateNames = (input: unknown): ReadonlyArray<ConfigProblem> => {
   const providers: unknown = typeof input === "object" && input !== null && "providers" in input ? input.providers : []
   const names = Array.isArray(providers) ? providers.map(nameOf) : []
   return names.flatMap((name, i) => {
@@ -193,7 +208,10 @@ const duplicateNames = (input: unknown): ReadonlyArray<Problem> => {
 const printable = (key: PropertyKey): PropertyKey =>
   typeof key === "string" && key.length > 32 ? `<a key of ${key.length} characters>` : key
 
-const locateInObject = (path: ReadonlyArray<PropertyKey>) => ({ path: renderPath(path.map(printable)) || "(root)" })
+const byPosition = Order.combine<ConfigIssue>(
+  Order.mapInput(Order.number, ({ line }) => line ?? 0),
+  Order.mapInput(Order.number, ({ column }) => column ?? 0)
+)
 
 /**
  * Checks a configuration. Every problem is reported at once, with the path of the field, what it allows and what was
@@ -203,11 +221,15 @@ const locateInObject = (path: ReadonlyArray<PropertyKey>) => ({ path: renderPath
  */
 export const decodeRouterConfig = (
   input: unknown,
-  { locate = locateInObject, source = "object", spell = (key) => key }: ConfigSource = {}
+  { locate = identity, problems = [], source = "object", spell = identity }: ConfigSource = {}
 ): Either.Either<RouterConfig, InvalidConfig> => {
   const decoded = decode(input)
-  const problems = [...(Either.isLeft(decoded) ? problemsOf(decoded.left.issue, spell) : []), ...duplicateNames(input)]
-  const issues = problems.map(({ issue, kind, path }): ConfigIssue => ({ ...locate(path, kind), issue }))
+  const reported = new Set(problems.map(({ path }) => renderPath(path)))
+  const found = [...(Either.isLeft(decoded) ? problemsOf(decoded.left.issue, spell) : []), ...duplicateNames(input)]
+  const issues = [...problems, ...found.filter(({ path }) => !reported.has(renderPath(path)))].map((problem): ConfigIssue => {
+    const { column, line, path } = { line: undefined, column: undefined, ...locate(problem) }
+    return { path: renderPath(path.map(printable)) || "(root)", issue: problem.issue, line, column }
+  }).sort(byPosition)
   return Arr.isNonEmptyReadonlyArray(issues)
     ? Either.left(new InvalidConfig({ source, issues }))
     : Either.right(Either.getOrThrow(decoded))

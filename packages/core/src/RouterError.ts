@@ -123,6 +123,14 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
   }
 }
 
+/** The Promise client was used after `close()`. @since 0.1.0 */
+export class RouterClosed extends Data.TaggedError("RouterClosed")<{}> {
+  readonly isRetryable = false
+  override get message(): string {
+    return "The router is closed. Make a new one, or close it later."
+  }
+}
+
 /** All that a route can fail with. @since 0.1.0 */
 export type RouterError =
   | InvalidRequest

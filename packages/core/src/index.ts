@@ -4,6 +4,7 @@
 export * from "./ChatRequest.ts"
 export * from "./ChatResponse.ts"
 export * from "./FailureClass.ts"
+export * from "./PromiseRouter.ts"
 export * from "./Provider.ts"
 export * from "./ProviderRegistry.ts"
 export * from "./RouterConfig.ts"

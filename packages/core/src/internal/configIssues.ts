@@ -1,13 +1,7 @@
 import { Array as Arr, Option, Redacted, SchemaAST } from "effect"
 import type { ParseResult, Schema } from "effect"
+import type { ConfigProblem } from "../RouterConfig.ts"
 import { nearest } from "./nearest.ts"
-
-/** One thing that is wrong, before it has a place in a file. */
-export interface Problem {
-  readonly path: ReadonlyArray<PropertyKey>
-  readonly kind: "invalid" | "missing" | "unknown"
-  readonly issue: string
-}
 
 const Secret = Symbol.for("@route-llm/core/configIssues/Secret")
 
@@ -50,13 +44,13 @@ const withoutUndefined = (ast: SchemaAST.AST): SchemaAST.AST => {
   return only === undefined || others.length > 0 ? ast : only
 }
 
-const mismatch = (ast: SchemaAST.AST, actual: unknown, path: Problem["path"]): Problem => {
+const mismatch = (ast: SchemaAST.AST, actual: unknown, path: ConfigProblem["path"]): ConfigProblem => {
   const expected = Option.getOrElse(SchemaAST.getDescriptionAnnotation(ast), () => String(ast))
   const shown = isLeaf(ast) && Option.isNone(SchemaAST.getAnnotation(Secret)(ast))
   return { path, kind: "invalid", issue: `expected ${expected}, found ${describe(actual, shown)}` }
 }
 
-const missing = (ast: SchemaAST.AST, path: Problem["path"]): Problem => ({
+const missing = (ast: SchemaAST.AST, path: ConfigProblem["path"]): ConfigProblem => ({
   ...mismatch(ast, undefined, path),
   kind: "missing"
 })
@@ -66,7 +60,7 @@ const keysOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
 
 type Spell = (key: string) => string
 
-const unknownKey = (key: string, known: ReadonlyArray<string>, path: Problem["path"], spell: Spell): Problem => {
+const unknownKey = (key: string, known: ReadonlyArray<string>, path: ConfigProblem["path"], spell: Spell): ConfigProblem => {
   const meant = nearest(key, known)
   const hint = meant === undefined
     ? `known here: ${known.map(spell).join(", ")}`
@@ -74,18 +68,18 @@ const unknownKey = (key: string, known: ReadonlyArray<string>, path: Problem["pa
   return { path, kind: "unknown", issue: `unknown key, ${hint}` }
 }
 
-const unknownKeys = (problems: ReadonlyArray<Problem>): number => problems.filter(({ kind }) => kind === "unknown").length
+const unknownKeys = (problems: ReadonlyArray<ConfigProblem>): number => problems.filter(({ kind }) => kind === "unknown").length
 
 /**
  * Every problem of a failed decoding, in the words of the schema's `allows`. Of a union of objects only the member
  * that knows most of the keys speaks.
  */
-export const problemsOf = (issue: ParseResult.ParseIssue, spell: Spell): ReadonlyArray<Problem> => {
+export const problemsOf = (issue: ParseResult.ParseIssue, spell: Spell): ReadonlyArray<ConfigProblem> => {
   const walk = (
     issue: ParseResult.ParseIssue,
-    path: Problem["path"],
+    path: ConfigProblem["path"],
     known: ReadonlyArray<string>
-  ): ReadonlyArray<Problem> => {
+  ): ReadonlyArray<ConfigProblem> => {
     switch (issue._tag) {
       case "Pointer":
         return walk(issue.issue, [...path, ...Arr.ensure(issue.path)], known)
@@ -101,7 +95,7 @@ export const problemsOf = (issue: ParseResult.ParseIssue, spell: Spell): Readonl
         return [mismatch(issue.ast, issue.actual, path)]
     }
   }
-  const walkUnion = (ast: SchemaAST.Union, union: ParseResult.Composite, path: Problem["path"]): ReadonlyArray<Problem> => {
+  const walkUnion = (ast: SchemaAST.Union, union: ParseResult.Composite, path: ConfigProblem["path"]): ReadonlyArray<ConfigProblem> => {
     const [first, ...others] = Arr.ensure(union.issues)
       .filter((member) => member._tag === "Composite")
       .map((member) => walk(member, path, []))

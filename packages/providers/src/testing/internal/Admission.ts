@@ -76,15 +76,11 @@ export class Admission {
 
 const refusalOf = (dimension: Dimension, nowMs: number, amount: number): RateLimitProblem | undefined => {
   const { limit, name, window } = dimension
+  const used = window.used(nowMs)
+  if (used + amount <= limit) return undefined
   const waitMs = window.waitMs(nowMs, { amount, limit })
-  return waitMs === 0 && window.used(nowMs) + amount <= limit ? undefined : {
-    kind: "rate_limit",
-    dimension: name,
-    limit,
-    used: window.used(nowMs),
-    requested: amount,
-    retryAfterMs: Number.isFinite(waitMs) ? waitMs : undefined
-  }
+  const retryAfterMs = Number.isFinite(waitMs) ? waitMs : undefined
+  return { kind: "rate_limit", dimension: name, limit, used, requested: amount, retryAfterMs }
 }
 
 const longer = (one: RateLimitProblem | undefined, other: RateLimitProblem | undefined): RateLimitProblem | undefined => {

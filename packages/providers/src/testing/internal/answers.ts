@@ -22,11 +22,10 @@ export const wantedTokens = (messages: ReadonlyArray<Message>, normal: number): 
   return Math.max(1, asked === undefined ? Math.round(200 * Math.exp(0.5 * normal)) : Number(asked))
 }
 
-/** Words of one length, so that an answer is a slice. */
+/** Words of four letters, so that any number of them is a slice of a repetition. */
 const phrase = "this text came from your test host with mild care over each line "
-  .split(" ").map((word) => `${word} `).join("")
 
-const words = phrase.trim().split(" ")
+const wordLength = 5
 
 export const answerText = (tokens: number): string =>
-  Array.from({ length: tokens }, (_, index) => words[index % words.length]).join(" ")
+  phrase.repeat(Math.ceil(tokens * wordLength / phrase.length)).slice(0, tokens * wordLength - 1)

@@ -1,0 +1,182 @@
+/**
+ * One HTTP exchange with a vendor, from its first byte to its outcome, which is counted exactly once: in the vendor's
+ * order (fault, key, request, model, limits), then the answer after its latency.
+ */
+import { Either } from "effect"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Fault } from "../Fault.ts"
+import { latencyMs } from "../LatencyModel.ts"
+import { answerText, countInputTokens, wantedTokens } from "./answers.ts"
+import type { Outcome } from "./Tally.ts"
+import type { VendorState } from "./VendorState.ts"
+import type { Call, Problem, Route } from "./VendorFormat.ts"
+import { gatewayPage, sendGarbage, sendReset } from "./wireFaults.ts"
+
+/** As Anthropic's, the only one documented; the others differ. */
+const maxBodyBytes = 32 * 1024 * 1024
+
+export class Exchange {
+  readonly #vendor: VendorState
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #id: string
+  readonly #chunks: Array<Buffer> = []
+  #bytes = 0
+  #open = true
+  #timer: NodeJS.Timeout | undefined
+  #model = "unknown"
+
+  constructor(vendor: VendorState, request: IncomingMessage, response: ServerResponse) {
+    this.#vendor = vendor
+    this.#request = request
+    this.#response = response
+    this.#id = vendor.nextId()
+    vendor.tally.received()
+    // Closed while still open: it is the client who left (or the vendor's scope that ended).
+    response.on("close", () => this.#end("aborted"))
+    request.on("data", (chunk: Buffer) => this.#receive(chunk))
+    request.on("end", () => this.#handle())
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes <= maxBodyBytes) this.#chunks.push(chunk)
+  }
+
+  #handle(): void {
+    const { format } = this.#vendor
+    const { pathname, searchParams } = new URL(this.#request.url ?? "/", "http://loopback")
+    const method = this.#request.method ?? "GET"
+    const route = method === "POST" ? format.route(pathname) : undefined
+    if (route === undefined) return this.#refuse({ kind: "unknown_url", method, path: pathname })
+    const body = parseJson(Buffer.concat(this.#chunks).toString())
+    this.#vendor.record({ method, path: pathname, headers: this.#request.headers, body })
+    this.#model = modelOf(route, body) ?? this.#model
+
+    const fault = this.#vendor.nextFault()
+    if (fault !== undefined && fault.kind !== "slow") return this.#fail(fault)
+    const { apiKey } = this.#vendor
+    if (apiKey !== undefined && format.apiKey(this.#request.headers, searchParams) !== apiKey) {
+      return this.#refuse({ kind: "unauthorized" })
+    }
+    if (this.#bytes > maxBodyBytes) return this.#refuse({ kind: "request_too_large" })
+    if (body === undefined) return this.#refuse({ kind: "bad_request", message: "The request body is not valid JSON." })
+    Either.match(format.decode(body, route), {
+      onLeft: (problem) => this.#refuse(problem),
+      onRight: (call) => this.#serve(call, fault?.factor ?? 1)
+    })
+  }
+
+  #serve(call: Call, slowness: number): void {
+    const { admission, clock, models, tally } = this.#vendor
+    const draws = this.#vendor.draw()
+    if (models !== undefined && !models.has(call.model)) return this.#refuse({ kind: "model_not_found" })
+    if (call.stream) return this.#refuse({ kind: "bad_request", message: "stream: this server does not stream." })
+    const inputTokens = countInputTokens(call.messages)
+    const refusal = admission.admit(clock.now(), { inputTokens, maxTokens: call.maxTokens })
+    if (refusal !== undefined) return this.#refuse(refusal)
+    tally.admitted(inputTokens)
+    const admitted = this.#vendor.recordAdmission(inputTokens)
+
+    const wanted = wantedTokens(call.messages, draws.length)
+    const outputTokens = Math.min(wanted, call.maxTokens ?? Infinity)
+    const delayMs = slowness * latencyMs(this.#vendor.latency, { outputTokens, normal: draws.firstToken, uniform: draws.tail })
+    const complete = () => {
+      admission.complete(clock.now(), { outputTokens, maxTokens: call.maxTokens })
+      admitted.outputTokens = outputTokens
+      admitted.completedAtMs = clock.now()
+      const answer = this.#vendor.format.answer({
+        id: this.#id,
+        model: call.model,
+        unixSeconds: clock.unixSeconds(),
+        text: answerText(outputTokens),
+        finish: outputTokens < wanted ? "length" : "stop",
+        inputTokens,
+        outputTokens
+      })
+      this.#send({ status: 200, body: JSON.stringify(answer), outcome: "served", outputTokens })
+    }
+    // A timer fires a millisecond late at best: below that, at once is closer.
+    const realMs = delayMs / clock.speed
+    if (realMs < 1) complete()
+    else this.#timer = setTimeout(complete, realMs)
+  }
+
+  #refuse(problem: Problem): void {
+    const { clock, format } = this.#vendor
+    const { body, headers, status } = format.error(problem, { id: this.#id, model: this.#model, clock })
+    const outcome = problem.kind === "rate_limit" ? "rateLimited" : "failed"
+    this.#send({ status, headers, body: JSON.stringify(body), outcome })
+  }
+
+  #fail(fault: Exclude<Fault, { readonly kind: "slow" }>): void {
+    const { admission, clock } = this.#vendor
+    switch (fault.kind) {
+      case "timeout":
+        return
+      case "reset":
+        this.#end("failed")
+        return sendReset(this.#response, fault.at ?? "start")
+      case "garbage":
+        this.#end("failed")
+        return sendGarbage(this.#response, fault.shape ?? "html")
+      case "custom": {
+        const body = typeof fault.body === "string" ? fault.body : JSON.stringify(fault.body)
+        const outcome = fault.status === 429 ? "rateLimited" : fault.status < 400 ? "served" : "failed"
+        return this.#send({ status: fault.status, headers: fault.headers, body, outcome })
+      }
+      case "rate_limit":
+        return this.#refuse(admission.exhausted(clock.now(), {
+          dimension: fault.dimension ?? "requests",
+          retryAfterMs: fault.retryAfterMs
+        }))
+      case "server_error": {
+        const status = fault.status ?? 500
+        return fault.shape === "html"
+          ? this.#send({ status, headers: { "content-type": "text/html" }, body: gatewayPage(status), outcome: "failed" })
+          : this.#refuse({ kind: "server_error", status })
+      }
+      case "bad_request":
+        return this.#refuse({ kind: "bad_request", message: fault.message ?? "The request is invalid." })
+      default:
+        return this.#refuse(fault)
+    }
+  }
+
+  #send(reply: {
+    readonly status: number
+    readonly headers?: Readonly<Record<string, string>> | undefined
+    readonly body: string
+    readonly outcome: Outcome
+    readonly outputTokens?: number
+  }): void {
+    if (!this.#open) return
+    const { admission, clock, format } = this.#vendor
+    this.#end(reply.outcome, reply.outputTokens)
+    this.#response.writeHead(reply.status, {
+      "content-type": "application/json",
+      "content-length": Buffer.byteLength(reply.body),
+      ...format.headers(admission.state(clock.now()), { id: this.#id, clock }),
+      ...reply.headers
+    })
+    this.#response.end(reply.body)
+  }
+
+  #end(outcome: Outcome, outputTokens = 0): void {
+    if (!this.#open) return
+    this.#open = false
+    clearTimeout(this.#timer)
+    this.#vendor.tally.ended(outcome, outputTokens)
+  }
+}
+
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const modelOf = (route: Route, body: unknown): string | undefined =>
+  route.model ?? (typeof body === "object" && body !== null && "model" in body ? String(body.model) : undefined)

@@ -38,12 +38,18 @@ export class Ledger {
     return this.#open.size
   }
 
-  reserve(demand: Demand, clockMs: number): Decision {
+  /** The provider that `reserve` would take now; nothing is taken. */
+  decide(demand: Demand, clockMs: number): ProviderLedger | undefined {
     const nowMs = this.#forward(clockMs)
     const providers = this.#follow(demand.providers, nowMs)
-    const chosen = this.#pinned(demand, nowMs) ?? best(providers, demand, this.settings, nowMs)
+    return this.#pinned(demand, nowMs) ?? best(providers, demand, this.settings, nowMs)
+  }
+
+  reserve(demand: Demand, clockMs: number): Decision {
+    const chosen = this.decide(demand, clockMs)
+    const nowMs = this.#lastMs
     if (chosen !== undefined) return { _tag: "Granted", reservation: this.#grant(chosen, demand, nowMs) }
-    const refusals = providers.map((provider) => refusal(provider, demand, nowMs))
+    const refusals = this.#providers.map((provider) => refusal(provider, demand, nowMs))
     return { _tag: "Refused", refusals: refusals.filter((one) => one !== undefined) }
   }
 

@@ -20,18 +20,24 @@ export interface Usage {
   readonly limit: number
 }
 
+export interface Span {
+  readonly windowMs: number
+  readonly recentMs: number
+  readonly lookAheadMs: number
+}
+
 /**
- * Milliseconds until the use passes the limit, if it does within `lookAheadMs`. `windowMs` is w, `recentMs` is q.
+ * Whether the use will pass the limit at all, at the present rate: the question of the hot path, and a `no` for most.
  */
-export const dryInMs = (
-  usage: Usage,
-  span: { readonly windowMs: number; readonly recentMs: number; readonly lookAheadMs: number }
-): number | undefined => {
-  const rate = (usage.recent - usage.perRequest) / span.recentMs
-  if (!(rate > 0) || usage.limit === Number.POSITIVE_INFINITY) return undefined
+export const runsDry = (recent: number, perRequest: number, limit: number, olderShare: number): boolean =>
+  recent > perRequest && recent + (recent - perRequest) * olderShare > limit
+
+/** Milliseconds until the use passes the limit, if it does within the look-ahead. */
+export const dryInMs = (usage: Usage, span: Span): number | undefined => {
   const olderMs = span.windowMs - span.recentMs
-  const within = (ms: number): number | undefined => ms <= span.lookAheadMs ? Math.max(0, ms) : undefined
-  if (usage.total > usage.limit) return within(0)
-  if (usage.recent + rate * olderMs <= usage.limit) return undefined
-  return within((usage.limit - usage.total) / (rate - (usage.total - usage.recent) / olderMs))
+  if (!runsDry(usage.recent, usage.perRequest, usage.limit, olderMs / span.recentMs)) return undefined
+  const rate = (usage.recent - usage.perRequest) / span.recentMs
+  const growth = rate - (usage.total - usage.recent) / olderMs
+  const ms = usage.total >= usage.limit ? 0 : (usage.limit - usage.total) / growth
+  return ms <= span.lookAheadMs ? ms : undefined
 }

@@ -8,7 +8,7 @@ import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Demand, ProviderState } from "../../RouterState.ts"
 import { type Breaker, initialBreaker } from "./Breaker.ts"
 import { currentLatency, initialLatency, type Latency } from "./Latency.ts"
-import { dryInMs } from "./Prediction.ts"
+import { dryInMs, runsDry } from "./Prediction.ts"
 import { RollingWindow } from "./RollingWindow.ts"
 import type { Candidate } from "./Score.ts"
 
@@ -33,10 +33,13 @@ export class ProviderLedger implements Candidate {
   #inputRatio = 1
   /** Output tokens of an answer, moving average. */
   #expectedOutput: number
+  /** The window's older part over its recent one. */
+  readonly #olderShare: number
   #nowMs = 0
 
   constructor(public spec: ProviderSpec, readonly settings: RouterSettings, nowMs: number) {
     this.window = new RollingWindow(settings.window, settings.buckets, 2)
+    this.#olderShare = settings.window / this.window.recentMs - 1
     this.latency = initialLatency(settings.latency, nowMs)
     this.#expectedOutput = settings.outputPriorTokens
   }
@@ -91,6 +94,15 @@ export class ProviderLedger implements Candidate {
     this.#expectedOutput += learningRate * (tokens - this.#expectedOutput)
   }
 
+  /** Whether requests or tokens run out within the look-ahead, at the present rate. */
+  get atRisk(): boolean {
+    const requests = this.window.recent(REQUESTS) + this.inFlightRequests
+    const tokens = this.window.recent(TOKENS) + this.inFlightTokens
+    const dry = runsDry(requests, 1, this.spec.requestLimit, this.#olderShare)
+      || runsDry(tokens, this.#tokensPerRequest, this.spec.tokenLimit, this.#olderShare)
+    return dry && this.dryInMs() !== undefined
+  }
+
   /** Milliseconds until requests or tokens run out at the present rate, within the look-ahead. */
   dryInMs(): number | undefined {
     const requests = this.#dryInMs(REQUESTS, this.requestsUsed, this.inFlightRequests, this.spec.requestLimit)
@@ -99,11 +111,15 @@ export class ProviderLedger implements Candidate {
     return tokens === undefined ? requests : Math.min(requests, tokens)
   }
 
+  get #tokensPerRequest(): number {
+    return this.tokensUsed / Math.max(1, this.requestsUsed)
+  }
+
   #dryInMs(dimension: number, total: number, inFlight: number, limit: number): number | undefined {
     return dryInMs({
       total,
       recent: this.window.recent(dimension) + inFlight,
-      perRequest: dimension === REQUESTS ? 1 : total / Math.max(1, this.requestsUsed),
+      perRequest: dimension === REQUESTS ? 1 : this.#tokensPerRequest,
       limit
     }, {
       windowMs: this.settings.window,

@@ -25,7 +25,7 @@ export const best = (
     provider.roll(nowMs)
     const estimatedTokens = cost(provider, demand)
     if (admission(provider, demand, estimatedTokens, nowMs) !== undefined) continue
-    const safe = !predicts || provider.dryInMs() === undefined
+    const safe = !predicts || !provider.atRisk
     if (chosenSafe && !safe) continue
     const points = score(provider, estimatedTokens, weights, settings.latency.ceiling)
     if (points === chosenScore && safe === chosenSafe && chosen !== undefined) {

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+/**
+ * The `route-llm` command. Heavy parts are imported by the command that needs them.
+ */
+import { Command, Options } from "@effect/cli"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Duration, Effect, Option, Schema } from "effect"
+
+const DurationText = Schema.NonEmptyTrimmedString.pipe(
+  Schema.filter((text) => Option.isSome(Duration.decodeUnknown(text)) || "a duration such as \"15 minutes\"")
+)
+
+const demo = Command.make("demo", {
+  trace: Options.text("trace").pipe(
+    Options.withDescription("A trace to play, in the format of the Azure LLM inference dataset"),
+    Options.optional
+  ),
+  duration: Options.text("duration").pipe(
+    Options.withSchema(DurationText),
+    Options.withDescription("The busiest span of this length; default \"15 minutes\", of a trace the whole"),
+    Options.optional
+  ),
+  seed: Options.integer("seed").pipe(
+    Options.withDescription("Of the synthetic traffic and the vendors' latencies"),
+    Options.withDefault(1)
+  ),
+  speed: Options.float("speed").pipe(
+    Options.withDescription("How many times as fast as life the traffic is played"),
+    Options.withDefault(60)
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("Print the report as JSON, and nothing else"))
+}, ({ duration, ...options }) =>
+  Effect.flatMap(Effect.promise(() => import("./demo/demo.ts")), (module) =>
+    module.demo({ ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }))).pipe(
+    Command.withDescription("One hour of traffic in a minute: a try/catch chain and route-llm side by side, no keys needed")
+  )
+
+const command = Command.make("route-llm").pipe(
+  Command.withDescription("Routes LLM requests over your own clients"),
+  Command.withSubcommands([demo])
+)
+
+const cli = Command.run(command, { name: "route-llm", version: "0.1.0" })
+
+cli(process.argv).pipe(Effect.provide(NodeContext.layer), NodeRuntime.runMain)

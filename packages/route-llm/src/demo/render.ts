@@ -1,0 +1,83 @@
+import type { RouterStatus } from "@route-llm/core"
+import type { Counts } from "@route-llm/providers/testing"
+import type { DemoReport, StrategyReport } from "./report.ts"
+import { demoVendors } from "./vendors.ts"
+
+const number = new Intl.NumberFormat("en")
+
+const format = (value: number): string => number.format(Math.round(value))
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+
+/** Columns as wide as their widest cell; the first to the left, the others to the right. */
+const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  const cell = (text: string, column: number) =>
+    column === 0 ? text.padEnd(widths[column]!) : text.padStart(widths[column]!)
+  return rows.map((row) => `  ${row.map(cell).join("   ").trimEnd()}`).join("\n")
+}
+
+const barWidth = 12
+
+const bar = (pct: number): string => {
+  const full = Math.round((Math.max(0, Math.min(100, pct)) / 100) * barWidth)
+  return "█".repeat(full) + "░".repeat(barWidth - full) + ` ${Math.round(pct).toString().padStart(3)} %`
+}
+
+/** The live table: what the router knows of each provider, or for the chain, which knows nothing, the calls alone. */
+export const liveTable = (
+  counts: Readonly<Record<string, Counts>>,
+  status: RouterStatus | undefined,
+  speed: number
+): string =>
+  table([
+    ["provider", "RPM", "TPM", "headroom", "circuit", "latency", "served", "429s"],
+    ...demoVendors.map(({ name, requestLimit, tokenLimit }) => {
+      const row = status?.[name]
+      return [
+        name,
+        `${row === undefined ? "–" : format(row.rpmUsed)} / ${format(requestLimit)}`,
+        `${row === undefined ? "–" : format(row.tpmUsed)} / ${format(tokenLimit)}`,
+        row === undefined ? "–" : bar(row.headroomPct),
+        row?.circuit ?? "–",
+        row === undefined ? "–" : seconds(row.avgLatencyMs * speed),
+        format(counts[name]?.served ?? 0),
+        format(counts[name]?.rateLimited ?? 0)
+      ]
+    })
+  ])
+
+const refusedText = ({ refused }: StrategyReport): string => {
+  const reasons = Object.entries(refused).map(([reason, count]) => `${format(count)} ${reason}`)
+  return reasons.length === 0 ? "0" : reasons.join(", ")
+}
+
+const providerTable = ({ providers, strategy }: StrategyReport): string =>
+  `\n${strategy}, as the vendors saw it\n\n` + table([
+    ["provider", "calls", "served", "429s", "peak RPM", "peak TPM"],
+    ...Object.entries(providers).map(([name, vendor]) => [
+      name,
+      format(vendor.calls),
+      format(vendor.served),
+      format(vendor.rateLimited),
+      `${format(vendor.peakRequests)} / ${format(vendor.requestLimit)}`,
+      `${format(vendor.peakTokens)} / ${format(vendor.tokenLimit)}`
+    ])
+  ])
+
+/** The report at the end: both strategies side by side, then each vendor's own figures. */
+export const renderReport = ({ strategies, workload }: DemoReport): string => {
+  const row = (name: string, of: (report: StrategyReport) => string) => [name, ...strategies.map(of)]
+  const sideBySide = table([
+    row("", ({ strategy }) => strategy),
+    row("served", ({ served }) => format(served)),
+    row("not served", refusedText),
+    row("429s received", ({ rateLimited }) => format(rateLimited)),
+    row("latency p50", ({ latencyMs }) => seconds(latencyMs.p50)),
+    row("latency p99", ({ latencyMs }) => seconds(latencyMs.p99)),
+    row("waiting p50", ({ waitingMs }) => seconds(waitingMs.p50)),
+    row("waiting p99", ({ waitingMs }) => seconds(waitingMs.p99))
+  ])
+  return `${format(workload.requests)} requests in ${workload.minutes} minutes (${workload.source}, seed ${workload.seed}, `
+    + `played at ${workload.speed}×)\n\n${sideBySide}\n${strategies.map(providerTable).join("\n")}\n`
+}

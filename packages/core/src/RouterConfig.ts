@@ -176,8 +176,8 @@ export interface ConfigSource {
   /** What the path is there, and where it stands; default the path itself, nowhere. */
   readonly locate?: (problem: ConfigProblem) => {
     readonly path: ReadonlyArray<PropertyKey>
-    readonly line?: number
-    readonly column?: number
+    readonly line?: number | undefined
+    readonly column?: number | undefined
   }
   /** How a known key is spelled there; default as it is. */
   readonly spell?: (key: string) => string
@@ -227,13 +227,15 @@ export const decodeRouterConfig = (
   const reported = new Set(problems.map(({ path }) => renderPath(path)))
   const found = [...(Either.isLeft(decoded) ? problemsOf(decoded.left.issue, spell) : []), ...duplicateNames(input)]
   const issues = [...problems, ...found.filter(({ path }) => !reported.has(renderPath(path)))].map((problem): ConfigIssue => {
-    const { column, line, path } = { line: undefined, column: undefined, ...locate(problem) }
+    const { column, line, path } = locate(problem)
     return { path: renderPath(path.map(printable)) || "(root)", issue: problem.issue, line, column }
   }).sort(byPosition)
   return Arr.isNonEmptyReadonlyArray(issues)
     ? Either.left(new InvalidConfig({ source, issues }))
     : Either.right(Either.getOrThrow(decoded))
 }
+
+const toMs = (seconds: number | undefined) => seconds === undefined ? undefined : seconds * 1_000
 
 /**
  * The part of a configuration that the router itself reads. What the configuration leaves open keeps the default of
@@ -244,12 +246,12 @@ export const decodeRouterConfig = (
 export const toRouterOptions = (config: RouterConfig): RouterOptionsInput => {
   const { circuitBreaker, highPriorityReservePct, weights, windowSeconds } = config
   return {
-    ...(windowSeconds === undefined ? {} : { window: windowSeconds * 1_000 }),
-    ...(weights === undefined ? {} : { weights: "capacity" in weights ? { normal: weights } : weights }),
-    ...(highPriorityReservePct === undefined ? {} : { highPriorityReservePct }),
+    window: toMs(windowSeconds),
+    weights: weights !== undefined && "capacity" in weights ? { normal: weights } : weights,
     breaker: {
-      ...(circuitBreaker?.failureThreshold === undefined ? {} : { failureThreshold: circuitBreaker.failureThreshold }),
-      ...(circuitBreaker?.cooldownSeconds === undefined ? {} : { cooldown: circuitBreaker.cooldownSeconds * 1_000 })
-    }
+      failureThreshold: circuitBreaker?.failureThreshold,
+      cooldown: toMs(circuitBreaker?.cooldownSeconds)
+    },
+    highPriorityReservePct
   }
 }

@@ -1,6 +1,6 @@
-import { type ChatRequest, type ChatResponse, ProviderRegistry, Router, RouterLive, RouterOptions, RouterState } from "@route-llm/core"
-import { Anthropic, Gemini, Groq, makeProvider, OpenAi } from "@route-llm/providers"
-import { Effect, Layer, Redacted } from "effect"
+import { type ChatRequest, type ChatResponse, MissingPackage, ProviderRegistry, Router, RouterLive, RouterOptions, RouterState } from "@route-llm/core"
+import { type Adapter, Anthropic, Gemini, Groq, makeProvider, OpenAi } from "@route-llm/providers"
+import { Effect, Layer } from "effect"
 import { demoVendors, type Vendors } from "./vendors.ts"
 
 /** How one request ended. */
@@ -13,16 +13,20 @@ export interface Strategy {
   readonly send: (request: ChatRequest) => Effect.Effect<Sent>
 }
 
-/** Any key will do on loopback. */
-const apiKey = Redacted.make("demo")
+/** A client of the vendor's SDK; any key will do on loopback. */
+const connect = <Client>(adapter: Adapter<Client>, { urls }: Vendors): Effect.Effect<Client, MissingPackage> =>
+  Effect.tryPromise({
+    try: () => adapter.connect({ apiKey: "demo", baseUrl: urls[adapter.name] }),
+    catch: () => new MissingPackage({ package: adapter.packageName, neededFor: "The demo" })
+  })
 
 /** The four official SDK clients, as an application configures them. */
-export const connectClients = ({ urls }: Vendors) =>
+export const connectClients = (vendors: Vendors) =>
   Effect.all({
-    openai: OpenAi.adapter.connect({ apiKey, baseUrl: urls["openai"] }),
-    anthropic: Anthropic.adapter.connect({ apiKey, baseUrl: urls["anthropic"] }),
-    gemini: Gemini.adapter.connect({ apiKey, baseUrl: urls["gemini"] }),
-    groq: Groq.adapter.connect({ apiKey, baseUrl: urls["groq"] })
+    openai: connect(OpenAi.adapter, vendors),
+    anthropic: connect(Anthropic.adapter, vendors),
+    gemini: connect(Gemini.adapter, vendors),
+    groq: connect(Groq.adapter, vendors)
   })
 
 export type Clients = Effect.Effect.Success<ReturnType<typeof connectClients>>
@@ -32,19 +36,18 @@ export type Clients = Effect.Effect.Success<ReturnType<typeof connectClients>>
  * their pauses of seconds cannot be scaled to the demo's speed; on, they would send each refused call twice more.
  */
 export const chain = ({ anthropic, gemini, groq, openai }: Clients): Strategy => {
-  const calls = (text: string): ReadonlyArray<readonly [string, () => PromiseLike<unknown>]> => {
-    const messages = [{ role: "user", content: text }]
-    const options = { maxRetries: 0 }
+  const calls = (request: ChatRequest): ReadonlyArray<readonly [string, () => Promise<unknown>]> => {
+    const call = <Client>(adapter: Adapter<Client>, client: Client) => () =>
+      adapter.chat(client, { request, model: adapter.defaultModel, signal: new AbortController().signal })
     return [
-      ["openai", () => openai.chat.completions.create({ model: "gpt-4o", messages }, options)],
-      ["anthropic", () => anthropic.messages.create({ model: "claude-sonnet-4-5", messages, max_tokens: 4_096 }, options)],
-      ["gemini", () =>
-        gemini.models.generateContent({ model: "gemini-2.5-flash", contents: [{ role: "user", parts: [{ text }] }] })],
-      ["groq", () => groq.chat.completions.create({ model: "llama-3.3-70b-versatile", messages }, options)]
+      ["openai", call(OpenAi.adapter, openai)],
+      ["anthropic", call(Anthropic.adapter, anthropic)],
+      ["gemini", call(Gemini.adapter, gemini)],
+      ["groq", call(Groq.adapter, groq)]
     ]
   }
-  const tryEach = async (text: string): Promise<Sent> => {
-    for (const [provider, call] of calls(text)) {
+  const tryEach = async (request: ChatRequest): Promise<Sent> => {
+    for (const [provider, call] of calls(request)) {
       const startedMs = performance.now()
       try {
         await call()
@@ -55,7 +58,7 @@ export const chain = ({ anthropic, gemini, groq, openai }: Clients): Strategy =>
     }
     return { _tag: "Refused", reason: "every provider refused" }
   }
-  return { name: "try/catch chain", send: ({ messages }) => Effect.promise(() => tryEach(String(messages[0]?.content))) }
+  return { name: "try/catch chain", send: (request) => Effect.promise(() => tryEach(request)) }
 }
 
 const served = ({ latencyMs, provider }: ChatResponse): Sent => ({ _tag: "Served", provider, latencyMs })

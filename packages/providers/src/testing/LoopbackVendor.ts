@@ -62,6 +62,7 @@ import type { VendorFormat } from "./internal/VendorFormat.ts"
 import { VendorState } from "./internal/VendorState.ts"
 import { defaultLatency } from "./LatencyModel.ts"
 import type { LatencyModel } from "./LatencyModel.ts"
+import type { AdmittedRequest, Counts, RecordedRequest } from "./Observed.ts"
 
 /**
  * @since 0.1.0
@@ -77,7 +78,8 @@ export type VendorName = keyof typeof defaultLatency
  *   completion.
  * - `latency`: default `defaultLatency[vendor]`; `noLatency` answers at once.
  * - `speed`: > 0, default 1; how much faster than the wall's the vendor's clock runs.
- * - `seed`: default 0; the same seed gives the n-th request the same length and latency.
+ * - `seed`: default 0; the n-th request that is not refused for its form or by a fault draws the same length and
+ *   latency in every run.
  * - `apiKey`: any other is refused; absent, every key is accepted, also none.
  * - `models`: any other is unknown; absent, every name is a model.
  * - `keepRequests`: how many of the newest requests `requests` holds, default 100.
@@ -98,60 +100,6 @@ export interface LoopbackVendorOptions {
   readonly models?: ReadonlyArray<string> | undefined
   readonly keepRequests?: number | undefined
   readonly keepAdmissions?: number | undefined
-}
-
-/**
- * `received` = `served` + `rateLimited` + `failed` + `aborted` + `inFlight`, at any moment.
- *
- * @since 0.1.0
- */
-export interface Counts {
-  /** Everything that reached the server, unknown addresses included. */
-  readonly received: number
-  /** Answered with success. */
-  readonly served: number
-  /** Refused for a limit, the vendor's own or a scripted one. */
-  readonly rateLimited: number
-  /** Answered with any other error, or with a reset or garbage. */
-  readonly failed: number
-  /** The client left before the answer. */
-  readonly aborted: number
-  readonly inFlight: number
-  /** Of all admitted requests. */
-  readonly inputTokens: number
-  /** Of all answers. */
-  readonly outputTokens: number
-  /** The most requests that were admitted within any one window. */
-  readonly peakRequests: number
-  /** The most tokens that were counted within any one window. */
-  readonly peakTokens: number
-}
-
-/**
- * A request as it came to the chat endpoint, keys redacted, without its query.
- *
- * @since 0.1.0
- */
-export interface RecordedRequest {
-  /** Since the vendor was made, in its time. */
-  readonly atMs: number
-  readonly method: string
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  /** As parsed; `undefined` if it was not JSON. */
-  readonly body: unknown
-}
-
-/**
- * What an admitted request counted. `completedAtMs` is absent until it is answered.
- *
- * @since 0.1.0
- */
-export interface AdmittedRequest {
-  readonly atMs: number
-  readonly inputTokens: number
-  readonly outputTokens: number
-  readonly completedAtMs?: number
 }
 
 /**

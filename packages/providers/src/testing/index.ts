@@ -4,3 +4,4 @@
 export * from "./Fault.ts"
 export * from "./LatencyModel.ts"
 export * from "./LoopbackVendor.ts"
+export * from "./Observed.ts"

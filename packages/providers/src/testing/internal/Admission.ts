@@ -4,7 +4,7 @@
 import { ExactWindow } from "./ExactWindow.ts"
 import type { LimitState, RateLimitProblem, RateState } from "./VendorFormat.ts"
 
-export interface AdmissionOptions {
+interface AdmissionOptions {
   /** `Infinity`: none. */
   readonly requestLimit: number
   readonly tokenLimit: number
@@ -39,7 +39,10 @@ export class Admission {
   }
 
   /** Counts the request, or says why not, and then counts nothing. */
-  admit(nowMs: number, call: { readonly inputTokens: number; readonly maxTokens: number | undefined }): RateLimitProblem | undefined {
+  admit(
+    nowMs: number,
+    call: { readonly inputTokens: number; readonly maxTokens: number | undefined }
+  ): RateLimitProblem | undefined {
     const tokens = call.inputTokens + (this.#chargesMaxTokens ? call.maxTokens ?? 0 : 0)
     const refusal = longer(refusalOf(this.#requests, nowMs, 1), refusalOf(this.#tokens, nowMs, tokens))
     if (refusal !== undefined) return refusal
@@ -70,7 +73,14 @@ export class Admission {
   ): RateLimitProblem {
     const { limit, name, window } = fault.dimension === "requests" ? this.#requests : this.#tokens
     const shown = Number.isFinite(limit) ? limit : Math.max(1, window.used(nowMs))
-    return { kind: "rate_limit", dimension: name, limit: shown, used: shown, requested: 1, retryAfterMs: fault.retryAfterMs }
+    return {
+      kind: "rate_limit",
+      dimension: name,
+      limit: shown,
+      used: shown,
+      requested: 1,
+      retryAfterMs: fault.retryAfterMs
+    }
   }
 }
 
@@ -83,7 +93,10 @@ const refusalOf = (dimension: Dimension, nowMs: number, amount: number): RateLim
   return { kind: "rate_limit", dimension: name, limit, used, requested: amount, retryAfterMs }
 }
 
-const longer = (one: RateLimitProblem | undefined, other: RateLimitProblem | undefined): RateLimitProblem | undefined => {
+const longer = (
+  one: RateLimitProblem | undefined,
+  other: RateLimitProblem | undefined
+): RateLimitProblem | undefined => {
   if (one === undefined || other === undefined) return one ?? other
   return (one.retryAfterMs ?? Infinity) >= (other.retryAfterMs ?? Infinity) ? one : other
 }

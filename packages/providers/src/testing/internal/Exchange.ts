@@ -6,7 +6,7 @@ import { Either } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Fault } from "../Fault.ts"
 import { latencyMs } from "../LatencyModel.ts"
-import { answerText, countInputTokens, wantedTokens } from "./answers.ts"
+import { answerText, countInputTokens, maxAnswerTokens, wantedTokens } from "./answers.ts"
 import type { Outcome } from "./Tally.ts"
 import type { VendorState } from "./VendorState.ts"
 import type { Call, Problem, Route } from "./VendorFormat.ts"
@@ -44,6 +44,7 @@ export class Exchange {
   }
 
   #handle(): void {
+    if (!this.#open) return
     const { format } = this.#vendor
     const { pathname, searchParams } = new URL(this.#request.url ?? "/", "http://loopback")
     const method = this.#request.method ?? "GET"
@@ -73,18 +74,21 @@ export class Exchange {
     if (models !== undefined && !models.has(call.model)) return this.#refuse({ kind: "model_not_found" })
     if (call.stream) return this.#refuse({ kind: "bad_request", message: "stream: this server does not stream." })
     const inputTokens = countInputTokens(call.messages)
-    const refusal = admission.admit(clock.now(), { inputTokens, maxTokens: call.maxTokens })
+    const atMs = clock.now()
+    const refusal = admission.admit(atMs, { inputTokens, maxTokens: call.maxTokens })
     if (refusal !== undefined) return this.#refuse(refusal)
     tally.admitted(inputTokens)
-    const admitted = this.#vendor.recordAdmission(inputTokens)
+    const admitted = this.#vendor.recordAdmission({ atMs, inputTokens })
 
     const wanted = wantedTokens(call.messages, draws.length)
-    const outputTokens = Math.min(wanted, call.maxTokens ?? Infinity)
-    const delayMs = slowness * latencyMs(this.#vendor.latency, { outputTokens, normal: draws.firstToken, uniform: draws.tail })
+    const outputTokens = Math.min(wanted, maxAnswerTokens, call.maxTokens ?? Infinity)
+    const delayMs = slowness
+      * latencyMs(this.#vendor.latency, { outputTokens, normal: draws.firstToken, uniform: draws.tail })
     const complete = () => {
-      admission.complete(clock.now(), { outputTokens, maxTokens: call.maxTokens })
+      const completedAtMs = clock.now()
+      admission.complete(completedAtMs, { outputTokens, maxTokens: call.maxTokens })
       admitted.outputTokens = outputTokens
-      admitted.completedAtMs = clock.now()
+      admitted.completedAtMs = completedAtMs
       const answer = this.#vendor.format.answer({
         id: this.#id,
         model: call.model,
@@ -133,7 +137,12 @@ export class Exchange {
       case "server_error": {
         const status = fault.status ?? 500
         return fault.shape === "html"
-          ? this.#send({ status, headers: { "content-type": "text/html" }, body: gatewayPage(status), outcome: "failed" })
+          ? this.#send({
+            status,
+            headers: { "content-type": "text/html" },
+            body: gatewayPage(status),
+            outcome: "failed"
+          })
           : this.#refuse({ kind: "server_error", status })
       }
       case "bad_request":

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 /** How an exchange ended, and the count it is added to. */
 export type Outcome = "served" | "rateLimited" | "failed" | "aborted"
 
-export interface TallyCounts extends Readonly<Record<Outcome, number>> {
+interface TallyCounts extends Readonly<Record<Outcome, number>> {
   readonly received: number
   readonly inFlight: number
   readonly inputTokens: number

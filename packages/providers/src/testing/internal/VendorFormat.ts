@@ -95,7 +95,10 @@ export interface VendorFormat {
   readonly decode: (body: unknown, route: Route) => Either.Either<Call, Problem>
   readonly answer: (answer: Answer) => object
   /** On every answer, errors included. */
-  readonly headers: (rate: RateState, options: { readonly id: string; readonly clock: VendorClock }) => Record<string, string>
+  readonly headers: (
+    rate: RateState,
+    options: { readonly id: string; readonly clock: VendorClock }
+  ) => Record<string, string>
   readonly error: (problem: Problem, context: ProblemContext) => ErrorReply
 }
 

@@ -4,7 +4,7 @@
 import type { IncomingHttpHeaders } from "node:http"
 import type { Fault } from "../Fault.ts"
 import type { LatencyModel } from "../LatencyModel.ts"
-import type { AdmittedRequest, Counts, RecordedRequest } from "../LoopbackVendor.ts"
+import type { AdmittedRequest, Counts, RecordedRequest } from "../Observed.ts"
 import type { Admission } from "./Admission.ts"
 import type { Draws } from "./draws.ts"
 import { Recent } from "./Recent.ts"
@@ -12,7 +12,7 @@ import { Tally } from "./Tally.ts"
 import type { VendorClock } from "./VendorClock.ts"
 import type { VendorFormat } from "./VendorFormat.ts"
 
-export interface VendorStateOptions {
+interface VendorStateOptions {
   readonly format: VendorFormat
   readonly clock: VendorClock
   readonly admission: Admission
@@ -63,7 +63,14 @@ export class VendorState {
     return this.#ids.toString(36).padStart(12, "0")
   }
 
-  record(request: { readonly method: string; readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: unknown }): void {
+  record(
+    request: {
+      readonly method: string
+      readonly path: string
+      readonly headers: IncomingHttpHeaders
+      readonly body: unknown
+    }
+  ): void {
     this.#requests.add({ ...request, atMs: this.clock.now(), headers: redacted(request.headers) })
   }
 
@@ -72,8 +79,8 @@ export class VendorState {
   }
 
   /** The entry is filled in at completion. */
-  recordAdmission(inputTokens: number): Writable<AdmittedRequest> {
-    const admitted: Writable<AdmittedRequest> = { atMs: this.clock.now(), inputTokens, outputTokens: 0 }
+  recordAdmission(counted: { readonly atMs: number; readonly inputTokens: number }): Writable<AdmittedRequest> {
+    const admitted: Writable<AdmittedRequest> = { ...counted, outputTokens: 0 }
     this.#admissions.add(admitted)
     return admitted
   }

@@ -1,6 +1,7 @@
 /**
  * The vendor's own count of a prompt, how long it answers, and with what. One token of an answer is one short word.
  */
+import { Array, Option } from "effect"
 import type { Message } from "./VendorFormat.ts"
 
 const tokensPerMessage = 4
@@ -9,16 +10,20 @@ const charsPerToken = 4
 
 export const countInputTokens = (messages: ReadonlyArray<Message>): number =>
   messages.reduce(
-    (sum, { images, text }) => sum + tokensPerMessage + Math.ceil(text.length / charsPerToken) + images * tokensPerImage,
+    (sum, { images, text }) =>
+      sum + tokensPerMessage + Math.ceil(text.length / charsPerToken) + images * tokensPerImage,
     0
   )
+
+/** No answer is longer, whatever is asked for. */
+export const maxAnswerTokens = 65_536
 
 const marker = /\[answer with (\d+) tokens?\]/
 
 /** What the last user message asks for; otherwise drawn: lognormal around 200. At least 1. */
 export const wantedTokens = (messages: ReadonlyArray<Message>, normal: number): number => {
-  const lastUser = messages.findLast(({ role }) => role === "user")
-  const asked = lastUser === undefined ? undefined : marker.exec(lastUser.text)?.[1]
+  const lastUser = Array.findLast(messages, ({ role }) => role === "user")
+  const asked = Option.isNone(lastUser) ? undefined : marker.exec(lastUser.value.text)?.[1]
   return Math.max(1, asked === undefined ? Math.round(200 * Math.exp(0.5 * normal)) : Number(asked))
 }
 

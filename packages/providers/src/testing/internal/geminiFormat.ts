@@ -114,7 +114,11 @@ const errorReply = (problem: Problem, context: ProblemContext): ErrorReply => {
       return exhausted(problem.dimension, problem, context)
     case "quota":
       return problem.reason === "balance"
-        ? reply(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please manage your project and billing.")
+        ? reply(
+          429,
+          "RESOURCE_EXHAUSTED",
+          "Your prepayment credits are depleted. Please manage your project and billing."
+        )
         : exhausted("daily", { limit: 250, retryAfterMs: 20_000 }, context)
     case "server_error": {
       const [status, message] = serverErrors[problem.status] ?? ["INTERNAL", "An internal error has occurred."]

@@ -25,7 +25,8 @@ const error = (
 ): ErrorReply => ({ status, headers, body: { error: fields } })
 
 const rateLimited = (problem: RateLimitProblem, { clock, model }: ProblemContext): ErrorReply => {
-  const limit = `for model \`${model}\` in organization \`org_loopback\` service tier \`on_demand\` on ${problem.dimension} `
+  const limit =
+    `for model \`${model}\` in organization \`org_loopback\` service tier \`on_demand\` on ${problem.dimension} `
     + `per minute (${problem.dimension === "requests" ? "RPM" : "TPM"}): Limit ${problem.limit}`
   const fields = { type: problem.dimension, code: "rate_limit_exceeded" }
   if (problem.requested > problem.limit) {
@@ -49,7 +50,8 @@ const errorReply = (problem: Problem, context: ProblemContext): ErrorReply => {
       return rateLimited(problem, context)
     case "quota":
       return error(429, {
-        message: `Rate limit reached for model \`${context.model}\` in organization \`org_loopback\` on requests per day `
+        message:
+          `Rate limit reached for model \`${context.model}\` in organization \`org_loopback\` on requests per day `
           + `(RPD): Limit ${requestsPerDay}, Used ${requestsPerDay}, Requested 1. `
           + `Please try again in ${context.clock.goDuration(dayMs / 4)}.`,
         type: "requests",

@@ -8,19 +8,29 @@ import type { ErrorReply, Problem, ProblemContext, RateLimitProblem, VendorForma
 
 const error = (
   status: number,
-  fields: { readonly message: string; readonly type: string; readonly code?: string; readonly param?: string | undefined },
+  fields: {
+    readonly message: string
+    readonly type: string
+    readonly code?: string
+    readonly param?: string | undefined
+  },
   headers: Record<string, string> = {}
 ): ErrorReply => ({
   status,
   headers,
-  body: { error: { message: fields.message, type: fields.type, param: fields.param ?? null, code: fields.code ?? null } }
+  body: {
+    error: { message: fields.message, type: fields.type, param: fields.param ?? null, code: fields.code ?? null }
+  }
 })
 
 const rateLimited = (problem: RateLimitProblem, { clock, model }: ProblemContext): ErrorReply => {
-  const limit = `on ${problem.dimension} per min (${problem.dimension === "requests" ? "RPM" : "TPM"}): Limit ${problem.limit}`
+  const limit = `on ${problem.dimension} per min (${
+    problem.dimension === "requests" ? "RPM" : "TPM"
+  }): Limit ${problem.limit}`
   const fields = { type: problem.dimension, code: "rate_limit_exceeded" }
   if (problem.requested > problem.limit) {
-    const message = `Request too large for ${model} in organization org-loopback ${limit}, Requested ${problem.requested}. `
+    const message =
+      `Request too large for ${model} in organization org-loopback ${limit}, Requested ${problem.requested}. `
       + "The input or output tokens must be reduced in order to run successfully."
     return error(429, { ...fields, message })
   }
@@ -60,7 +70,10 @@ const errorReply = (problem: Problem, context: ProblemContext): ErrorReply => {
         type: "server_error"
       })
     case "overloaded":
-      return error(503, { message: "The engine is currently overloaded, please try again later.", type: "server_error" })
+      return error(503, {
+        message: "The engine is currently overloaded, please try again later.",
+        type: "server_error"
+      })
     case "unauthorized":
       return error(401, { message: "Incorrect API key provided.", type: invalid, code: "invalid_api_key" })
     case "model_not_found":

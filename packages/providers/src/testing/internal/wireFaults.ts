@@ -5,7 +5,8 @@
 import type { ServerResponse } from "node:http"
 import { Socket } from "node:net"
 
-const page = (title: string) => `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`
+const page = (title: string) =>
+  `<!DOCTYPE html><html><head><title>${title}</title></head><body><h1>${title}</h1></body></html>`
 
 /** What a gateway in front of the vendor shows. */
 export const gatewayPage = (status: number): string => page(`${status} Bad gateway`)

@@ -1,0 +1,64 @@
+/**
+ * From anything a vendor's SDK throws to a `ProviderFailure`: one table of signals, read from the top, and the first
+ * row that matches gives the class. The rows know signals, not vendors: most error bodies are shared by several of
+ * them. The order is the rule: what the body says before what the status says, and a spent quota before a rate limit,
+ * since both come as 429.
+ *
+ * Sources: the error references of OpenAI, Anthropic, Google (`google.rpc.Status`), Groq, Azure OpenAI and OpenRouter;
+ * the error types in the SDK packages; Bifrost's failure classes.
+ *
+ * @since 0.1.0
+ */
+import { ProviderFailure } from "@route-llm/core"
+import type { ChatRequest } from "@route-llm/core"
+import { rules } from "./internal/failureRules.ts"
+import type { Rule } from "./internal/failureRules.ts"
+import { readSignal } from "./internal/failureSignal.ts"
+import type { FailureSignal } from "./internal/failureSignal.ts"
+import { presentable } from "./internal/redact.ts"
+import { retryAfterMs } from "./internal/retryAfter.ts"
+
+const matches = (rule: Rule, signal: FailureSignal): boolean =>
+  (rule.status === undefined || (signal.status !== undefined && rule.status.includes(signal.status)))
+  && (rule.code === undefined || signal.codes.some((code) => rule.code?.test(code) === true))
+  && (rule.message === undefined || rule.message.test(signal.message))
+  && (rule.body === undefined || signal.bodies.length > 0)
+
+/**
+ * What is known beside the thrown value.
+ *
+ * @since 0.1.0
+ */
+export interface ClassifyContext {
+  /** For a `Retry-After` that is a date. */
+  readonly nowMs: number
+  /** The caller's own signal was aborted; an abort without it is the SDK's timeout. */
+  readonly aborted?: boolean | undefined
+  /** Keys that must not show in the message; the known forms of keys are redacted anyway. */
+  readonly secrets?: ReadonlyArray<string> | undefined
+  /** A message that quotes the request is withheld. */
+  readonly request?: ChatRequest | undefined
+}
+
+/**
+ * Any thrown value as a `ProviderFailure`. What no row knows (other 5xx, JSON that does not parse, a value that is no
+ * error) is `transient`. The message is at most 300 characters; the thrown value itself is not kept, since it holds
+ * bodies and headers.
+ *
+ * @since 0.1.0
+ */
+export const classify = (thrown: unknown, context: ClassifyContext): ProviderFailure => {
+  if (thrown instanceof ProviderFailure) return thrown
+  const read = readSignal(thrown)
+  const signal = context.aborted === true ? { ...read, codes: ["caller_aborted", ...read.codes] } : read
+  const rule = rules.find((candidate) => matches(candidate, signal))
+  return new ProviderFailure({
+    class: rule?.class ?? "transient",
+    message: presentable(signal.message, { secrets: context.secrets ?? [], request: context.request }),
+    status: signal.status,
+    code: signal.code,
+    retryAfterMs: rule?.retryAfter === "ignored"
+      ? undefined
+      : retryAfterMs(thrown, { bodies: signal.bodies, message: signal.message, nowMs: context.nowMs })
+  })
+}

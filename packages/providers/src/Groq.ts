@@ -1,0 +1,65 @@
+/**
+ * Groq, through `groq-sdk`.
+ *
+ * ```ts
+ * const ProviderLive = Groq.layer({ name: "groq", client: new GroqClient(), model: "openai/gpt-oss-120b", rpm: 30 })
+ * ```
+ *
+ * Groq takes OpenAI's request; `maxTokens` is sent as `max_completion_tokens`, since the SDK deprecates `max_tokens`.
+ *
+ * @since 0.1.0
+ */
+import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
+import type { Effect } from "effect"
+import type { ConfigError } from "effect/ConfigError"
+import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
+import type { Adapter, ConfigOptions, ProviderLayer, ProviderOptions } from "./Adapter.ts"
+import { chat } from "./internal/chatCompletions.ts"
+import type { ChatCompletionsClient } from "./internal/chatCompletions.ts"
+import { hasMethods, hasStatic } from "./internal/shape.ts"
+
+/**
+ * The part of the SDK's client that is used: a `Groq`, or anything of this shape.
+ *
+ * @since 0.1.0
+ */
+export interface GroqClient extends ChatCompletionsClient {}
+
+/**
+ * @since 0.1.0
+ */
+export type Options = ProviderOptions<GroqClient>
+
+/**
+ * @since 0.1.0
+ */
+export const adapter: Adapter<GroqClient> = {
+  name: "groq",
+  packageName: "groq-sdk",
+  defaultModel: "llama-3.3-70b-versatile",
+  // Groq's documentation of rate limits names no reservation of the completion.
+  chargesMaxTokens: false,
+  recognises: (client): client is GroqClient =>
+    hasMethods(client, ["chat", "completions", "create"]) && hasStatic(client, "GroqError"),
+  connect: async ({ apiKey, baseUrl }) => {
+    const { Groq } = await import("groq-sdk")
+    return new Groq({ apiKey, baseURL: baseUrl, maxRetries: 0 })
+  },
+  chat: (client, call) => chat(client, call, { maxTokensField: "max_completion_tokens", takesSampling: true })
+}
+
+/**
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<Provider, MissingPackage | InvalidConfig> =>
+  connectProvider(adapter, options)
+
+/**
+ * @since 0.1.0
+ */
+export const layer = (options: Options): ProviderLayer => providerLayer(adapter, options)
+
+/**
+ * @since 0.1.0
+ */
+export const layerConfig = (options: ConfigOptions): ProviderLayer<ConfigError> => providerLayerConfig(adapter, options)

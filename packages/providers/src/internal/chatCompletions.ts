@@ -1,0 +1,132 @@
+import type { ChatMessage, ChatRequest, ContentPart, FinishReason, ProviderResponse, Usage } from "@route-llm/core"
+import type { ChatCall } from "../Adapter.ts"
+import { answer, InBandError, unreadable } from "./answer.ts"
+import { at, count, isRecord, list, text } from "./json.ts"
+import { textsOf } from "./messages.ts"
+
+/** The chat completions format, which OpenAI and Groq share and gateways imitate. */
+export interface Body {
+  model: string
+  messages: Array<Message>
+  max_tokens?: number
+  max_completion_tokens?: number
+  temperature?: number
+  top_p?: number
+  stop?: string | Array<string>
+}
+
+type TextPart = { type: "text"; text: string }
+
+type Part = TextPart | { type: "image_url"; image_url: { url: string; detail?: "auto" | "low" | "high" } }
+
+type Message =
+  | { role: "system"; content: string | Array<TextPart> }
+  | { role: "assistant"; content: string | Array<TextPart> }
+  | { role: "user"; content: string | Array<Part> }
+
+/** The request options of a Stainless SDK that are used here. */
+export interface CallOptions {
+  readonly signal: AbortSignal
+  readonly maxRetries: number
+}
+
+/** The part of a client that is used. */
+export interface ChatCompletionsClient {
+  readonly chat: {
+    readonly completions: {
+      create(body: Body, options: CallOptions): PromiseLike<unknown>
+    }
+  }
+  readonly baseURL?: string
+}
+
+const part = (given: ContentPart): Part => {
+  if (given.type === "text") return { type: "text", text: given.text }
+  const { detail, url } = given.image_url
+  return { type: "image_url", image_url: { url, ...(detail === undefined ? {} : { detail }) } }
+}
+
+const message = (given: ChatMessage): Message => {
+  const { content, role } = given
+  if (role === "user") return { role, content: typeof content === "string" ? content : content.map(part) }
+  return {
+    role,
+    content: typeof content === "string" ? content : textsOf(given).map((text) => ({ type: "text", text }))
+  }
+}
+
+/** What a vendor or model takes. */
+export interface Dialect {
+  readonly maxTokensField: "max_tokens" | "max_completion_tokens"
+  /** `temperature` and `top_p`. */
+  readonly takesSampling: boolean
+}
+
+const body = (request: ChatRequest, model: string, dialect: Dialect): Body => ({
+  model,
+  messages: request.messages.map(message),
+  ...(request.maxTokens === undefined ? {} : { [dialect.maxTokensField]: request.maxTokens }),
+  ...(request.temperature === undefined || !dialect.takesSampling ? {} : { temperature: request.temperature }),
+  ...(request.topP === undefined || !dialect.takesSampling ? {} : { top_p: request.topP }),
+  ...(request.stop === undefined
+    ? {}
+    : { stop: typeof request.stop === "string" ? request.stop : [...request.stop] })
+})
+
+const finishReasons: Readonly<Record<string, FinishReason>> = {
+  stop: "stop",
+  length: "length",
+  tool_calls: "tool_calls",
+  function_call: "tool_calls",
+  content_filter: "content_filter"
+}
+
+/** Some gateways answer in parts; only text is content. A refusal stands in for the content it replaces. */
+const contentOf = (choice: unknown): string => {
+  const content = at(choice, "message", "content")
+  return text(content)
+    ?? (Array.isArray(content)
+      ? content.map((part) => text(at(part, "text")) ?? "").join("")
+      : text(at(choice, "message", "refusal")) ?? "")
+}
+
+const usageOf = (raw: unknown): Usage | undefined => {
+  const inputTokens = count(at(raw, "usage", "prompt_tokens"))
+  const outputTokens = count(at(raw, "usage", "completion_tokens"))
+  if (inputTokens === undefined || outputTokens === undefined) return undefined
+  return {
+    inputTokens,
+    outputTokens,
+    cachedInputTokens: count(at(raw, "usage", "prompt_tokens_details", "cached_tokens")),
+    cacheWriteTokens: count(at(raw, "usage", "prompt_tokens_details", "cache_write_tokens"))
+  }
+}
+
+const read = (raw: unknown, model: string): ProviderResponse => {
+  const choices = at(raw, "choices")
+  // OpenRouter reports an upstream's failure under status 200.
+  if (!Array.isArray(choices) && isRecord(at(raw, "error"))) throw new InBandError(at(raw, "error"))
+  if (!Array.isArray(choices)) throw unreadable("a chat completion", raw)
+  const choice = list(choices)[0]
+  if (choice !== undefined && isRecord(at(choice, "error"))) throw new InBandError(at(choice, "error"))
+  return answer({
+    content: contentOf(choice),
+    finishReason: finishReasons[text(at(choice, "finish_reason")) ?? ""] ?? "other",
+    model: text(at(raw, "model")) ?? model,
+    usage: usageOf(raw),
+    raw
+  })
+}
+
+export const chat = async (
+  client: ChatCompletionsClient,
+  call: ChatCall,
+  dialect: Dialect
+): Promise<ProviderResponse> =>
+  read(
+    await client.chat.completions.create(body(call.request, call.model, dialect), {
+      signal: call.signal,
+      maxRetries: 0
+    }),
+    call.model
+  )

@@ -1,0 +1,26 @@
+/** Reading values of unknown shape: what is absent or of another type is `undefined`, nothing throws. */
+
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+/** The value at a path of properties and indices. */
+export const at = (value: unknown, ...path: ReadonlyArray<string | number>): unknown =>
+  path.reduce<unknown>((inner, key) => isRecord(inner) ? inner[key] : undefined, value)
+
+export const text = (value: unknown): string | undefined => typeof value === "string" ? value : undefined
+
+export const list = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+/** A number of things: finite and not negative. */
+export const count = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined
+
+/** The value a JSON text of an object or array stands for. */
+export const parse = (value: string): unknown => {
+  if (!/^\s*[[{]/.test(value)) return undefined
+  try {
+    return JSON.parse(value)
+  } catch {
+    return undefined
+  }
+}

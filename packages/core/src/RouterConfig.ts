@@ -226,10 +226,12 @@ export const decodeRouterConfig = (
   const decoded = decode(input)
   const reported = new Set(problems.map(({ path }) => renderPath(path)))
   const found = [...(Either.isLeft(decoded) ? problemsOf(decoded.left.issue, spell) : []), ...duplicateNames(input)]
-  const issues = [...problems, ...found.filter(({ path }) => !reported.has(renderPath(path)))].map((problem): ConfigIssue => {
-    const { column, line, path } = locate(problem)
-    return { path: renderPath(path.map(printable)) || "(root)", issue: problem.issue, line, column }
-  }).sort(byPosition)
+  const issues = [...problems, ...found.filter(({ path }) => !reported.has(renderPath(path)))].map(
+    (problem): ConfigIssue => {
+      const { column, line, path } = locate(problem)
+      return { path: renderPath(path.map(printable)) || "(root)", issue: problem.issue, line, column }
+    }
+  ).sort(byPosition)
   return Arr.isNonEmptyReadonlyArray(issues)
     ? Either.left(new InvalidConfig({ source, issues }))
     : Either.right(Either.getOrThrow(decoded))

@@ -27,11 +27,17 @@ describe("decodeRouterConfig", () => {
   const refused: ReadonlyArray<readonly [input: unknown, ...issues: ReadonlyArray<string>]> = [
     [undefined, "(root): expected a configuration such as { providers: [{ name: \"openai\" }] }, found nothing"],
     [[], "(root): expected a configuration such as { providers: [{ name: \"openai\" }] }, found a list"],
-    ["sk-1", "(root): expected a configuration such as { providers: [{ name: \"openai\" }] }, found a text of length 4"],
+    [
+      "sk-1",
+      "(root): expected a configuration such as { providers: [{ name: \"openai\" }] }, found a text of length 4"
+    ],
     [{}, "providers: expected a list of providers, found nothing"],
     [{ providers: null }, "providers: expected a list of providers, found nothing"],
     [{ providers: { name: "a" } }, "providers: expected a list of providers, found an object"],
-    [{ providers: ["apiKey:sk-1"] }, "providers[0]: expected a provider such as { name: \"openai\" }, found a text of length 11"],
+    [
+      { providers: ["apiKey:sk-1"] },
+      "providers[0]: expected a provider such as { name: \"openai\" }, found a text of length 11"
+    ],
     [{ providers: [{}] }, "providers[0].name: expected a name, without spaces around it, found nothing"],
     [provider({ name: "" }), "providers[1].name: expected a name, without spaces around it, found an empty text"],
     [provider({ name: " b" }), "providers[1].name: expected a name, without spaces around it, found the text \" b\""],
@@ -42,8 +48,14 @@ describe("decodeRouterConfig", () => {
     [provider({ apiKey: 12345 }), `providers[1].apiKey: ${key}, found a number`],
     [provider({ apiKey: Redacted.make("sk 1") }), `providers[1].apiKey: ${key}, found a redacted value`],
     [provider({ apiKey: Redacted.make(1) }), `providers[1].apiKey: ${key}, found a redacted value`],
-    [provider({ model: "" }), "providers[1].model: expected a model's name, without spaces around it, found an empty text"],
-    [provider({ adapter: true }), "providers[1].adapter: expected an adapter's name, without spaces around it, found true"],
+    [
+      provider({ model: "" }),
+      "providers[1].model: expected a model's name, without spaces around it, found an empty text"
+    ],
+    [
+      provider({ adapter: true }),
+      "providers[1].adapter: expected an adapter's name, without spaces around it, found true"
+    ],
     [provider({ rpmLimit: 0 }), `providers[1].rpmLimit: ${limit}, found 0`],
     [provider({ rpmLimit: -1 }), `providers[1].rpmLimit: ${limit}, found -1`],
     [provider({ rpmLimit: NaN }), `providers[1].rpmLimit: ${limit}, found NaN`],
@@ -70,7 +82,10 @@ describe("decodeRouterConfig", () => {
     [settings({ redisUrl: 6379 }), `redisUrl: ${redisUrl}, found a number`],
     [settings({ windowSeconds: 0 }), `windowSeconds: ${seconds}, found 0`],
     [settings({ windowSeconds: 86_401 }), `windowSeconds: ${seconds}, found 86401`],
-    [settings({ circuitBreaker: 5 }), "circuitBreaker: expected the circuit breaker's settings by name, found a number"],
+    [
+      settings({ circuitBreaker: 5 }),
+      "circuitBreaker: expected the circuit breaker's settings by name, found a number"
+    ],
     [
       settings({ circuitBreaker: { failureThreshold: 1.5, cooldownSeconds: -1 } }),
       "circuitBreaker.failureThreshold: expected a whole number ≥ 1, found 1.5",
@@ -118,7 +133,13 @@ describe("decodeRouterConfig", () => {
       redisUrl: undefined,
       highPriorityReservePct: 0
     })
-    expect(config.providers[0]).toEqual({ name: "a", apiKey: Redacted.make("sk-1"), model: undefined, rpmLimit: 0.5, weight: 0 })
+    expect(config.providers[0]).toEqual({
+      name: "a",
+      apiKey: Redacted.make("sk-1"),
+      model: undefined,
+      rpmLimit: 0.5,
+      weight: 0
+    })
     expect(decoded({ providers: [] })).toEqual({ providers: [] })
   })
 
@@ -132,13 +153,22 @@ describe("decodeRouterConfig", () => {
 
   it("never lets a secret into an error", () => {
     const canary = "canary-7d1f"
-    const spoilt = FastCheck.constantFrom(`${canary} x`, `${canary}\n`, ` ${canary}`, [canary], { [canary]: canary }, `é${canary}`)
-    FastCheck.assert(FastCheck.property(spoilt, spoilt, spoilt, FastCheck.boolean(), (apiKey, redisUrl, baseUrl, asText) => {
-      const broken = { name: "a", apiKey, baseUrl, rpmLimit: 0 }
-      const result = decodeRouterConfig({ providers: [asText ? `apiKey:${canary}` : broken], redisUrl })
-      if (Either.isRight(result)) throw new Error("accepted")
-      expect(JSON.stringify(result.left) + result.left.message + String(result.left)).not.toContain(canary)
-    }))
+    const spoilt = FastCheck.constantFrom(
+      `${canary} x`,
+      `${canary}\n`,
+      ` ${canary}`,
+      [canary],
+      { [canary]: canary },
+      `é${canary}`
+    )
+    FastCheck.assert(
+      FastCheck.property(spoilt, spoilt, spoilt, FastCheck.boolean(), (apiKey, redisUrl, baseUrl, asText) => {
+        const broken = { name: "a", apiKey, baseUrl, rpmLimit: 0 }
+        const result = decodeRouterConfig({ providers: [asText ? `apiKey:${canary}` : broken], redisUrl })
+        if (Either.isRight(result)) throw new Error("accepted")
+        expect(JSON.stringify(result.left) + result.left.message + String(result.left)).not.toContain(canary)
+      })
+    )
   })
 })
 
@@ -165,6 +195,9 @@ describe("toRouterOptions", () => {
       breaker: { failureThreshold: 2, cooldown: 7_000 },
       highPriorityReservePct: 12.5
     })
-    expect(options({ providers: [], weights: { low: set } }).weights).toMatchObject({ low: set, normal: { capacity: 0.5 } })
+    expect(options({ providers: [], weights: { low: set } }).weights).toMatchObject({
+      low: set,
+      normal: { capacity: 0.5 }
+    })
   })
 })

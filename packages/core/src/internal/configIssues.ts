@@ -29,7 +29,9 @@ const describe = (value: unknown, shown: boolean): string => {
   if (value === undefined || value === null) return "nothing"
   if (!shown) return kindOf(value)
   if (typeof value === "number" || typeof value === "boolean") return String(value)
-  if (typeof value === "string" && value !== "" && value.length <= longestShown) return `the text ${JSON.stringify(value)}`
+  if (typeof value === "string" && value !== "" && value.length <= longestShown) {
+    return `the text ${JSON.stringify(value)}`
+  }
   return kindOf(value)
 }
 
@@ -60,7 +62,12 @@ const keysOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
 
 type Spell = (key: string) => string
 
-const unknownKey = (key: string, known: ReadonlyArray<string>, path: ConfigProblem["path"], spell: Spell): ConfigProblem => {
+const unknownKey = (
+  key: string,
+  known: ReadonlyArray<string>,
+  path: ConfigProblem["path"],
+  spell: Spell
+): ConfigProblem => {
   const meant = nearest(key, known)
   const hint = meant === undefined
     ? `known here: ${known.map(spell).join(", ")}`
@@ -68,7 +75,8 @@ const unknownKey = (key: string, known: ReadonlyArray<string>, path: ConfigProbl
   return { path, kind: "unknown", issue: `unknown key, ${hint}` }
 }
 
-const unknownKeys = (problems: ReadonlyArray<ConfigProblem>): number => problems.filter(({ kind }) => kind === "unknown").length
+const unknownKeys = (problems: ReadonlyArray<ConfigProblem>): number =>
+  problems.filter(({ kind }) => kind === "unknown").length
 
 /**
  * Every problem of a failed decoding, in the words of the schema's `allows`. Of a union of objects only the member
@@ -95,7 +103,11 @@ export const problemsOf = (issue: ParseResult.ParseIssue, spell: Spell): Readonl
         return [mismatch(issue.ast, issue.actual, path)]
     }
   }
-  const walkUnion = (ast: SchemaAST.Union, union: ParseResult.Composite, path: ConfigProblem["path"]): ReadonlyArray<ConfigProblem> => {
+  const walkUnion = (
+    ast: SchemaAST.Union,
+    union: ParseResult.Composite,
+    path: ConfigProblem["path"]
+  ): ReadonlyArray<ConfigProblem> => {
     const [first, ...others] = Arr.ensure(union.issues)
       .filter((member) => member._tag === "Composite")
       .map((member) => walk(member, path, []))

@@ -1,6 +1,6 @@
 import { type ChatRequest, type ChatResponse, MissingPackage, ProviderRegistry, Router, RouterLive, RouterOptions, RouterState } from "@route-llm/core"
 import { type Adapter, Anthropic, Gemini, Groq, makeProvider, OpenAi } from "@route-llm/providers"
-import { Effect, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { demoVendors, type Vendors } from "./vendors.ts"
 
 /** How one request ended. */
@@ -86,7 +86,7 @@ export const routed = ({ anthropic, gemini, groq, openai }: Clients, speed: numb
     Layer.provide(RouterOptions.layer({
       window: scaled(60_000),
       // A pause of this machine looks `speed` times as long to vendors whose minutes are that much shorter.
-      transit: 250,
+      transit: Duration.infinity,
       latency: { prior: scaled(500), ceiling: scaled(3_000), halfLife: scaled(60_000) },
       breaker: { cooldown: scaled(30_000), maxCooldown: scaled(300_000) },
       lookAhead: scaled(120_000),

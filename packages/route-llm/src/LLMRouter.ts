@@ -1,0 +1,229 @@
+/**
+ * The router for plain TypeScript: from an object, a YAML file or the environment, and over clients that you bring.
+ *
+ * ```ts no-run
+ * import { LLMRouter } from "route-llm"
+ * import OpenAI from "openai"
+ *
+ * const router = LLMRouter.fromConfig({
+ *   providers: [{ name: "groq", apiKey: "gsk-...", rpmLimit: 30, tpmLimit: 100_000 }]
+ * })
+ * router.register("openai", { client: new OpenAI(), model: "gpt-5.4", rpm: 500, tpm: 200_000 })
+ *
+ * const { content, provider } = await router.chat({ messages: [{ role: "user", content: "Hello" }] })
+ * await router.close()
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { NodeFileSystem } from "@effect/platform-node"
+import {
+  type CallOptions,
+  type ChatRequest,
+  type ChatResponse,
+  type ConfigIssue,
+  decodeRouterConfig,
+  InvalidConfig,
+  PromiseRouter,
+  type Provider,
+  ProviderRegistry,
+  type ProviderRegistryService,
+  type RouteEvent,
+  RouteListener,
+  RouterClosed,
+  type RouterConfig,
+  type RouterConfigInput,
+  RouterLive,
+  RouterOptions,
+  RouterState,
+  type RouterStatus,
+  toRouterOptions
+} from "@route-llm/core"
+import {
+  type Adapter,
+  type AdapterName,
+  adapterNames,
+  adapters,
+  type AnyClient,
+  type ClientOptions,
+  connectProvider,
+  isAdapterName,
+  makeProvider,
+  recognise
+} from "@route-llm/providers"
+import { Cause, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
+import * as ConfigEnv from "./ConfigEnv.ts"
+import * as ConfigFile from "./ConfigFile.ts"
+
+/**
+ * @since 0.1.0
+ */
+export interface LLMRouterOptions {
+  /** Called with each attempt that ended, before its answer is handed over. What it throws changes nothing. */
+  readonly onRoute?: ((event: RouteEvent) => void) | undefined
+}
+
+/**
+ * A provider over your own client. The adapter is told by the client's shape; `adapter` outranks that, for a client of
+ * another make that speaks the same API.
+ *
+ * @since 0.1.0
+ */
+export type RegisterOptions = Omit<ClientOptions<AnyClient>, "name" | "apiKey"> & {
+  readonly adapter?: AdapterName | undefined
+}
+
+type ProviderEntry = RouterConfig["providers"][number]
+
+/** The value, or the error itself rather than Effect's wrapping of it. */
+const unwrap = <A, E>(exit: Exit.Exit<A, E>): A => {
+  if (Exit.isSuccess(exit)) return exit.value
+  throw Cause.squash(exit.cause)
+}
+
+const invalid = (source: string, path: string, issue: string): InvalidConfig =>
+  new InvalidConfig({ source, issues: [{ path, issue }] })
+
+const adapterOf = (name: AdapterName): Adapter<AnyClient> => adapters[name] as Adapter<AnyClient>
+
+/** What only this package can check: that each provider has an adapter and a key. */
+const issuesOf = (entry: ProviderEntry, index: number): ReadonlyArray<ConfigIssue> => {
+  const known = adapterNames.join(", ")
+  const at = `providers[${index}]`
+  const named = entry.adapter ?? entry.name
+  return [
+    ...(isAdapterName(named) ? [] : [{
+      path: `${at}.adapter`,
+      issue: `expected one of ${known}, found ${entry.adapter === undefined ? "nothing" : `"${entry.adapter}"`}`
+        + (entry.adapter === undefined ? `: the name "${entry.name}" is no adapter's` : "")
+    }]),
+    ...(entry.apiKey === undefined
+      ? [{ path: `${at}.apiKey`, issue: "expected a key, found nothing (or leave the provider out and register a client)" }]
+      : [])
+  ]
+}
+
+const check = (config: RouterConfig): RouterConfig => {
+  const [first, ...rest] = [
+    ...config.providers.flatMap((entry, index) => entry.enabled === false ? [] : issuesOf(entry, index)),
+    ...(config.redisUrl === undefined
+      ? []
+      : [{ path: "redisUrl", issue: "shared state is not part of this version: leave it out" }])
+  ]
+  if (first !== undefined) throw new InvalidConfig({ source: "configuration", issues: [first, ...rest] })
+  return config
+}
+
+const connectEntry = (entry: ProviderEntry) => {
+  const { adapter, apiKey, rpmLimit, tpmLimit, enabled: _enabled, ...settings } = entry
+  const named = adapter ?? entry.name
+  return isAdapterName(named) && apiKey !== undefined
+    ? connectProvider(adapterOf(named), { ...settings, apiKey, rpm: rpmLimit, tpm: tpmLimit })
+    : Effect.dieMessage("a checked configuration lacks an adapter or a key")
+}
+
+const byoc = (name: string, { adapter, ...options }: RegisterOptions): Provider => {
+  const adapterName = adapter ?? recognise(options.client)
+  if (adapterName === undefined || !isAdapterName(adapterName)) {
+    const path = adapter === undefined ? "client" : "adapter"
+    throw invalid(
+      `provider "${name}"`,
+      path,
+      path === "client"
+        ? `expected a client of openai, @anthropic-ai/sdk, @google/genai or groq-sdk; for another that speaks one of `
+          + `their APIs name the adapter: ${adapterNames.join(", ")}`
+        : `expected one of ${adapterNames.join(", ")}, found "${String(adapter)}"`
+    )
+  }
+  return makeProvider(adapterOf(adapterName), { ...options, name })
+}
+
+/**
+ * @since 0.1.0
+ */
+export class LLMRouter implements AsyncDisposable {
+  readonly #registry: ProviderRegistryService = Effect.runSync(ProviderRegistry.make)
+  readonly #scope = Effect.runSync(Scope.make())
+  readonly #router: PromiseRouter<InvalidConfig>
+  /** Settles when the configuration's clients are made; undefined from then on, so that no request waits for it. */
+  #connecting: Promise<void> | undefined
+  #closed = false
+
+  private constructor(config: RouterConfig, { onRoute }: LLMRouterOptions) {
+    const Live = RouterLive.pipe(
+      Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), RouterState.layerMemory]),
+      Layer.provide(RouterOptions.layer(toRouterOptions(config))),
+      Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))
+    )
+    this.#router = new PromiseRouter(ManagedRuntime.make(Live))
+    const enabled = config.providers.filter((entry) => entry.enabled !== false)
+    if (enabled.length > 0) this.#connecting = this.#connect(enabled)
+    // Who calls chat() or status() gets the rejection; a router that nobody uses must not end the process.
+    this.#connecting?.catch(() => {})
+  }
+
+  /** Throws `InvalidConfig` with everything that is wrong. A missing SDK rejects the first call. */
+  static fromConfig(config: RouterConfigInput, options: LLMRouterOptions = {}): LLMRouter {
+    return new LLMRouter(check(unwrap(Effect.runSyncExit(decodeRouterConfig(config)))), options)
+  }
+
+  /** Reads the file; rejects with `InvalidConfig`, with the line and column of everything that is wrong. */
+  static async fromYaml(path: string, options: LLMRouterOptions = {}): Promise<LLMRouter> {
+    const exit = await Effect.runPromiseExit(Effect.provide(ConfigFile.fromYaml(path), NodeFileSystem.layer))
+    return new LLMRouter(check(unwrap(exit)), options)
+  }
+
+  /**
+   * One provider for each of `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY` and `GROQ_API_KEY` that is set.
+   * Throws `InvalidConfig`.
+   */
+  static fromEnv(options: LLMRouterOptions = {}): LLMRouter {
+    return new LLMRouter(check(unwrap(Effect.runSyncExit(ConfigEnv.fromEnv()))), options)
+  }
+
+  /**
+   * Adds a provider over your own client, which is used as it is and never closed. Throws `DuplicateProvider`, or
+   * `InvalidConfig` for an unknown client or a limit that is not positive.
+   */
+  register(name: string, options: RegisterOptions): this {
+    if (this.#closed) throw new RouterClosed()
+    unwrap(Effect.runSyncExit(this.#add(byoc(name, options))))
+    return this
+  }
+
+  /** Rejects with one of `RouterError`, or with `RouterClosed`. */
+  async chat(request: ChatRequest, options: CallOptions = {}): Promise<ChatResponse> {
+    if (this.#connecting !== undefined) await this.#connecting
+    return this.#router.chat(request, options)
+  }
+
+  /** Every provider as it stands now, by name. */
+  async status(): Promise<RouterStatus> {
+    if (this.#connecting !== undefined) await this.#connecting
+    return this.#router.status()
+  }
+
+  /** Takes every provider out; calls under way still end, later ones reject with `RouterClosed`. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Effect.runPromise(Scope.close(this.#scope, Exit.void))
+    await this.#router.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #add(provider: Provider) {
+    return Scope.extend(this.#registry.register(provider), this.#scope)
+  }
+
+  async #connect(entries: ReadonlyArray<ProviderEntry>): Promise<void> {
+    const all = Effect.forEach(entries, (entry) => Effect.flatMap(connectEntry(entry), (made) => this.#add(made)), {
+      discard: true
+    })
+    unwrap(await Effect.runPromiseExit(all))
+    this.#connecting = undefined
+  }
+}

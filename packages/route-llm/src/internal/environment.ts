@@ -1,0 +1,24 @@
+import { InvalidConfig } from "@route-llm/core"
+import { Config, ConfigProvider, Effect, Option, Predicate, Record } from "effect"
+
+/**
+ * @since 0.1.0
+ */
+export interface VariableOptions {
+  /** Where variables are looked up; default: the `ConfigProvider` in force, the environment unless replaced. */
+  readonly variables?: { readonly [name: string]: string | undefined } | undefined
+}
+
+/** A variable's value; a blank one counts as unset. */
+export const lookUp = (name: string, source: string): Effect.Effect<string | undefined, InvalidConfig> =>
+  Config.option(Config.string(name)).pipe(
+    Effect.map((value) => Option.getOrUndefined(Option.filter(value, (text) => text.trim() !== ""))),
+    Effect.mapError(() => new InvalidConfig({ source, issues: [{ path: name, issue: "it could not be looked up" }] }))
+  )
+
+export const withVariables =
+  ({ variables }: VariableOptions) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    if (variables === undefined) return effect
+    const set = Object.entries(Record.filter(variables, Predicate.isNotUndefined))
+    return Effect.withConfigProvider(effect, ConfigProvider.fromMap(new Map(set)))
+  }

@@ -113,9 +113,12 @@ describe("decodeRouterConfig", () => {
       "weights.high: unknown key, known here: capacity, latency, static"
     ]
   ]
-  it.each(refused.map(([input, ...issues]) => ({ input, issues })))("$issues", ({ input, issues }) => {
-    expect(problems(input)).toEqual(issues)
-  })
+  it.each(refused.map(([input, ...issues]) => ({ input, issues, title: issues.join("; ") })))(
+    "$title",
+    ({ input, issues }) => {
+      expect(problems(input)).toEqual(issues)
+    }
+  )
 
   it("reports everything at once, duplicates beside the fields' own problems", () => {
     const result = decodeRouterConfig({ providers: [{ name: "a", rpmLimit: 0 }, { name: "a" }], windowSecnds: 1 })

@@ -87,7 +87,7 @@ export const fromEnv = (options: VariableOptions = {}): Effect.Effect<RouterConf
       problems: providers.length === 0 ? [noProvider] : [],
       locate: ({ path: [field, index, providerField] }) => {
         const found = index === undefined ? settings[String(field)] : providers[Number(index)]?.[String(providerField)]
-        return { path: found === undefined ? [] : [found.variable] }
+        return { path: [found?.variable ?? "(environment)"] }
       }
     })
   }).pipe(withVariables(options))

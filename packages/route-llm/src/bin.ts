@@ -2,9 +2,9 @@
 /**
  * The `route-llm` command. Heavy parts are imported by the command that needs them.
  */
-import { Command, Options } from "@effect/cli"
+import { Command, Options, ValidationError } from "@effect/cli"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Duration, Effect, Option, Schema } from "effect"
+import { Console, Duration, Effect, Option, Schema } from "effect"
 
 const DurationText = Schema.NonEmptyTrimmedString.pipe(
   Schema.filter((text) => Option.isSome(Duration.decodeUnknown(text)) || "a duration such as \"15 minutes\"")
@@ -28,10 +28,15 @@ const demo = Command.make("demo", {
     Options.withDescription("How many times as fast as life the traffic is played"),
     Options.withDefault(60)
   ),
-  json: Options.boolean("json").pipe(Options.withDescription("Print the report as JSON, and nothing else"))
-}, ({ duration, ...options }) =>
-  Effect.flatMap(Effect.promise(() => import("./demo/demo.ts")), (module) =>
-    module.demo({ ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }))).pipe(
+  json: Options.boolean("json").pipe(Options.withDescription("Print the report as JSON, and nothing else")),
+  real: Options.boolean("real").pipe(
+    Options.withDescription("Send a handful of requests to the real vendors whose keys are in the environment instead")
+  )
+}, ({ duration, real, ...options }) =>
+  real
+    ? Effect.flatMap(Effect.promise(() => import("./demo/real.ts")), (module) => module.real(options.json))
+    : Effect.flatMap(Effect.promise(() => import("./demo/demo.ts")), (module) =>
+      module.demo({ ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }))).pipe(
     Command.withDescription("One hour of traffic in a minute: a try/catch chain and route-llm side by side, no keys needed")
   )
 
@@ -40,6 +45,14 @@ const command = Command.make("route-llm").pipe(
   Command.withSubcommands([demo])
 )
 
+const failed = (error: { readonly message: string }) =>
+  Effect.zipRight(Console.error(error.message), Effect.sync(() => process.exitCode = 1))
+
 const cli = Command.run(command, { name: "route-llm", version: "0.1.0" })
 
-cli(process.argv).pipe(Effect.provide(NodeContext.layer), NodeRuntime.runMain)
+cli(process.argv).pipe(
+  // What a command fails with is written for the user: its message, without a stack.
+  Effect.catchAll((error) => ValidationError.isValidationError(error) ? Effect.fail(error) : failed(error)),
+  Effect.provide(NodeContext.layer),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigError, ConfigProvider, Effect, Either, FastCheck, Redacted } from "effect"
+import { Cause, ConfigError, ConfigProvider, Effect, Either, FastCheck, Redacted } from "effect"
+import { vi } from "vitest"
 import { fromEnv } from "../src/ConfigEnv.ts"
 
 const read = (variables: Record<string, string | undefined>) => Effect.runSync(Effect.either(fromEnv({ variables })))
@@ -9,7 +10,7 @@ const message = (variables: Record<string, string | undefined>): string =>
 
 const limit = "expected a finite number greater than 0 (leave it out if unknown)"
 const httpUrl = "expected an address that starts with http:// or https://, without user and password"
-const noKey = "  (root): expected a vendor's key, found none: "
+const noKey = "  (environment): expected a vendor's key, found none: "
   + "set one or more of OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, GROQ_API_KEY"
 
 describe("fromEnv", () => {
@@ -81,9 +82,22 @@ describe("fromEnv", () => {
       "  ROUTE_LLM_REDIS_URL: expected an address that starts with redis:// or rediss://, found a text of length 9"
     ]
   ]
-  it.each(refused.map(([variables, ...issues]) => ({ variables, issues })))("$issues", ({ issues, variables }) => {
-    const count = issues.length === 1 ? "1 problem" : `${issues.length} problems`
-    expect(message(variables)).toBe([`${count} in the configuration (environment):`, ...issues].join("\n"))
+  it.each(refused.map(([variables, ...issues]) => ({ variables, issues, title: issues.join(";") })))(
+    "$title",
+    ({ issues, variables }) => {
+      const count = issues.length === 1 ? "1 problem" : `${issues.length} problems`
+      expect(message(variables)).toBe([`${count} in the configuration (environment):`, ...issues].join("\n"))
+    }
+  )
+
+  it("reads the process's own environment unless told otherwise", () => {
+    vi.stubEnv("GROQ_API_KEY", "gsk-1").stubEnv("GROQ_TPM_LIMIT", "6000")
+    try {
+      const { providers } = Effect.runSync(fromEnv())
+      expect(providers.find(({ name }) => name === "groq")).toMatchObject({ tpmLimit: 6_000 })
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   it.effect("reads the ConfigProvider in force, and says what that one cannot look up", () =>
@@ -95,7 +109,7 @@ describe("fromEnv", () => {
       expect(providers.map(({ name }) => name)).toEqual(["groq"])
 
       const down = ConfigProvider.make({
-        load: () => Effect.fail(ConfigError.SourceUnavailable([], "vault says: sk-1", new Error("sk-1") as never)),
+        load: () => Effect.fail(ConfigError.SourceUnavailable([], "vault says: sk-1", Cause.fail("sk-1"))),
         flattened: ConfigProvider.fromMap(new Map()).flattened
       })
       const error = yield* Effect.flip(Effect.withConfigProvider(fromEnv(), down))

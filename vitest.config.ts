@@ -3,13 +3,17 @@ import { defineConfig } from "vitest/config"
 
 const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, import.meta.url))
 
+// Tests run on the sources, as `paths` in tsconfig.base.json has it for tsc and tsx: nothing is built before a test.
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^@route-llm\/(core|providers|redis)$/, replacement: source("$1/src/index.ts") },
-      { find: /^@route-llm\/(core|providers|redis)\/(.+)$/, replacement: source("$1/src/$2/index.ts") },
+      { find: /^@route-llm\/(\w+)$/, replacement: source("$1/src/index.ts") },
+      { find: /^@route-llm\/(\w+)\/(\w+)$/, replacement: source("$1/src/$2/index.ts") },
       { find: /^route-llm$/, replacement: source("route-llm/src/index.ts") }
     ]
   },
-  test: { include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts"], pool: "threads" }
+  test: {
+    include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts", "test/**/*.test.ts"],
+    pool: "threads"
+  }
 })

@@ -47,5 +47,7 @@ console.log("providers  decide  decide+reserve+settle  budget of decide")
 for (const count of [1, 4, 64, 1000]) {
   const { decide, ns } = measure(count)
   const budget = count === 4 ? "500 ns" : count === 1000 ? "15000 ns" : ""
-  console.log(`${String(count).padStart(9)}  ${decide.toFixed(0).padStart(6)}  ${ns.toFixed(0).padStart(21)}  ${budget}`)
+  console.log(
+    `${String(count).padStart(9)}  ${decide.toFixed(0).padStart(6)}  ${ns.toFixed(0).padStart(21)}  ${budget}`
+  )
 }

@@ -88,7 +88,9 @@ export interface FailedAttempt {
 }
 
 const describeAttempt = (attempt: FailedAttempt): string =>
-  `${attempt.provider}: ${attempt.class}${attempt.status === undefined ? "" : ` (${attempt.status})`}, ${attempt.message}`
+  `${attempt.provider}: ${attempt.class}${
+    attempt.status === undefined ? "" : ` (${attempt.status})`
+  }, ${attempt.message}`
 
 /**
  * Providers were called and none answered. `attempts` holds each call in order; `perProvider` those that were not
@@ -105,8 +107,12 @@ export class AllProvidersFailed extends Data.TaggedError("AllProvidersFailed")<{
     return this.attempts.every(({ class: failure }) => failure !== "caller_fault" && failure !== "content_policy")
   }
   override get message(): string {
-    const refused = this.perProvider.length === 0 ? "" : ` Not called: ${this.perProvider.map(describeRefusal).join("; ")}.`
-    return `${times(this.attempts.length, "attempt")} failed. ${this.attempts.map(describeAttempt).join("; ")}.${refused}`
+    const refused = this.perProvider.length === 0
+      ? ""
+      : ` Not called: ${this.perProvider.map(describeRefusal).join("; ")}.`
+    return `${times(this.attempts.length, "attempt")} failed. ${
+      this.attempts.map(describeAttempt).join("; ")
+    }.${refused}`
       + (this.isRetryable ? "" : " The request itself was refused: correct it before sending it again.")
   }
 }

@@ -13,9 +13,13 @@ import { describe } from "vitest"
 
 const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }] }
 
-const chat = (request: Partial<ChatRequest> = {}) => Effect.flatMap(Router, (router) => router.chat({ ...hello, ...request }))
+const chat = (request: Partial<ChatRequest> = {}) =>
+  Effect.flatMap(Router, (router) => router.chat({ ...hello, ...request }))
 
-const calls = Effect.flatMap(RouterTest, (test) => Effect.map(test.calls, (seen) => seen.map(({ provider }) => provider)))
+const calls = Effect.flatMap(
+  RouterTest,
+  (test) => Effect.map(test.calls, (seen) => seen.map(({ provider }) => provider))
+)
 
 const status = Effect.flatMap(Router, (router) => router.status)
 
@@ -89,7 +93,11 @@ describe("Router.chat", () => {
   it.effect("benches a provider until its Retry-After", () =>
     Effect.gen(function*() {
       expect(yield* chat()).toMatchObject({ provider: "b", attempts: 2 })
-      expect((yield* status)["a"]).toMatchObject({ benchedForMs: 20_000, benchedBecause: "rate_limit", circuit: "closed" })
+      expect((yield* status)["a"]).toMatchObject({
+        benchedForMs: 20_000,
+        benchedBecause: "rate_limit",
+        circuit: "closed"
+      })
       yield* TestClock.adjust("19999 millis")
       expect(yield* chat()).toMatchObject({ provider: "b", attempts: 1 })
       yield* TestClock.adjust("1 millis")
@@ -98,7 +106,9 @@ describe("Router.chat", () => {
 
   it.effect("sends 40 concurrent calls to two providers of 10 a minute: 20 go, 20 are refused with a time", () =>
     Effect.gen(function*() {
-      const exits = yield* Effect.all(Array.from({ length: 40 }, () => Effect.exit(chat())), { concurrency: "unbounded" })
+      const exits = yield* Effect.all(Array.from({ length: 40 }, () => Effect.exit(chat())), {
+        concurrency: "unbounded"
+      })
       expect(exits.filter(Exit.isSuccess)).toHaveLength(20)
       const seen = yield* calls
       expect(seen.filter((name) => name === "a")).toHaveLength(10)
@@ -196,15 +206,20 @@ describe("Router.chat", () => {
       expect(heard[1]).toMatchObject({ headroomPct: 90, circuitOpen: false, latencyMs: 0 })
       expect(Chunk.toReadonlyArray(yield* Fiber.join(events))).toEqual(heard)
     }).pipe(Effect.provide(
-      RouterTest.layer({ a: { weight: 9, script: [failure("overloaded")] }, b: { rpm: 10 } }).pipe(Layer.provide(Listener))
+      RouterTest.layer({ a: { weight: 9, script: [failure("overloaded")] }, b: { rpm: 10 } }).pipe(
+        Layer.provide(Listener)
+      )
     ))
   })
 
   it.effect("never loses an answer to a state that breaks while settling", () => {
-    const Broken = Layer.effect(RouterState, Effect.map(RouterState, (state) => ({
-      ...state,
-      settle: () => Effect.die("the store is gone")
-    }))).pipe(Layer.provide(RouterState.layerMemory))
+    const Broken = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (state) => ({
+        ...state,
+        settle: () => Effect.die("the store is gone")
+      }))
+    ).pipe(Layer.provide(RouterState.layerMemory))
     return chat().pipe(
       Effect.map((response) => expect(response.provider).toBe("a")),
       Effect.provide(RouterTest.layer({ a: {} }, {}, Broken))
@@ -215,7 +230,9 @@ describe("Router.chat", () => {
 /** Lets virtual time pass by itself, for tests in which calls take time one after another. */
 function withAutoClock<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
   return Effect.gen(function*() {
-    const ticking = yield* Effect.fork(Effect.forever(TestClock.adjust("10 millis").pipe(Effect.zipRight(Effect.yieldNow()))))
+    const ticking = yield* Effect.fork(
+      Effect.forever(TestClock.adjust("10 millis").pipe(Effect.zipRight(Effect.yieldNow())))
+    )
     return yield* Effect.ensuring(effect, Fiber.interrupt(ticking))
   })
 }

@@ -151,14 +151,15 @@ const call = <Client>(
   connection: { readonly client: Client; readonly model: string },
   request: ChatRequest
 ): Effect.Effect<ProviderResponse, ProviderFailure> =>
-  Effect.tryPromise({
-    try: (signal) => adapter.chat(connection.client, { request, model: connection.model, signal }),
-    catch: (thrown) => thrown
-  }).pipe(
-    // Eats nothing: every thrown value becomes a classified failure. An interrupted fiber does not come here.
-    Effect.catchAll((thrown) =>
-      Effect.flatMap(Clock.currentTimeMillis, (nowMs) =>
-        classify(thrown, { nowMs, secrets: secretsOf(connection.client), request }))
+  Effect.tryPromise((signal) => adapter.chat(connection.client, { request, model: connection.model, signal })).pipe(
+    // Whatever was thrown becomes a classified failure. An interrupted fiber does not come here.
+    Effect.catchTag(
+      "UnknownException",
+      ({ error }) =>
+        Effect.flatMap(
+          Clock.currentTimeMillis,
+          (nowMs) => classify(error, { nowMs, secrets: secretsOf(connection.client), request })
+        )
     )
   )
 

@@ -16,9 +16,9 @@
  *
  * @since 0.1.0
  */
+import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
 import type { Effect } from "effect"
 import type { ConfigError } from "effect/ConfigError"
-import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
 import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
 import type { Adapter, ConfigOptions, ProviderLayer, ProviderOptions } from "./Adapter.ts"
 import { chat } from "./internal/chatCompletions.ts"

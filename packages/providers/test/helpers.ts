@@ -21,7 +21,7 @@ export interface Canned {
   readonly fault?: "hang" | "reset" | "cut"
 }
 
-export interface Recorded {
+interface Recorded {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders

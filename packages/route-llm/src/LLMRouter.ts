@@ -98,7 +98,10 @@ const issuesOf = (entry: ProviderEntry, index: number): ReadonlyArray<ConfigIssu
         + (entry.adapter === undefined ? `: the name "${entry.name}" is no adapter's` : "")
     }]),
     ...(entry.apiKey === undefined
-      ? [{ path: `${at}.apiKey`, issue: "expected a key, found nothing (or leave the provider out and register a client)" }]
+      ? [{
+        path: `${at}.apiKey`,
+        issue: "expected a key, found nothing (or leave the provider out and register a client)"
+      }]
       : [])
   ]
 }

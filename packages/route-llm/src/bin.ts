@@ -37,7 +37,9 @@ const demo = Command.make("demo", {
     ? Effect.flatMap(Effect.promise(() => import("./demo/real.ts")), (module) => module.real(options.json))
     : Effect.flatMap(Effect.promise(() => import("./demo/demo.ts")), (module) =>
       module.demo({ ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }))).pipe(
-    Command.withDescription("One hour of traffic in a minute: a try/catch chain and route-llm side by side, no keys needed")
+    Command.withDescription(
+      "One hour of traffic in a minute: a try/catch chain and route-llm side by side, no keys needed"
+    )
   )
 
 const command = Command.make("route-llm").pipe(

@@ -89,6 +89,15 @@ redis_url: >
     expect(refused(`providers: []\nredis_url: '${written}'`)[0]).toBe(`2:12 redis_url: ${reference}`)
   })
 
+  it("are not named where the name may be a key", () => {
+    const key = `gsk_${"aB1".repeat(17)}`
+    const long = "A_NAME_IN_CAPITALS_LONGER_THAN_THIRTY_TWO_SIGNS"
+    expect(refused(`providers: []\nredis_url: \${${key}}\${${long}}`)).toEqual([
+      `2:12 redis_url: expected a value, found \${<a name of 55 characters>}, \${${long}} unset: `
+      + "set it, or write ${<a name of 55 characters>:-default}"
+    ])
+  })
+
   it.effect("come from the ConfigProvider in force", () =>
     Effect.gen(function*() {
       const { providers } = yield* Effect.withConfigProvider(

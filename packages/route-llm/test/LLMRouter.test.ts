@@ -58,7 +58,15 @@ describe("LLMRouter", () => {
       yield* openai.fail({ kind: "overloaded" })
       const router = LLMRouter.fromConfig({
         providers: [
-          { name: "first", adapter: "openai", apiKey: "sk-1", baseUrl: openai.url, weight: 5, rpmLimit: 10, tpmLimit: 1000 },
+          {
+            name: "first",
+            adapter: "openai",
+            apiKey: "sk-1",
+            baseUrl: openai.url,
+            weight: 5,
+            rpmLimit: 10,
+            tpmLimit: 1000
+          },
           { name: "groq", apiKey: "gsk-1", baseUrl: groq.url, rpmLimit: 30 },
           { name: "anthropic", apiKey: "unused", enabled: false }
         ]
@@ -80,7 +88,10 @@ describe("LLMRouter", () => {
       const router = LLMRouter.fromConfig({ providers: [] })
         .register("openai", { client: new OpenAI({ apiKey: "k", baseURL: openai.url }), rpm: 10 })
         .register("groq", { client: new Groq({ apiKey: "k", baseURL: groq.url }), rpm: 10 })
-      const calls = Array.from({ length: 40 }, () => router.chat(hello).then(() => "served", (error: Error) => error.name))
+      const calls = Array.from(
+        { length: 40 },
+        () => router.chat(hello).then(() => "served", (error: Error) => error.name)
+      )
       const results = yield* Effect.promise(() => Promise.all(calls))
       expect(results.filter((result) => result === "served")).toHaveLength(20)
       expect(results.filter((result) => result === "NoCapacity")).toHaveLength(20)
@@ -118,7 +129,10 @@ describe("LLMRouter", () => {
       controller.abort(reason)
       expect(yield* Effect.promise(() => answer)).toBe(reason)
       yield* openai.awaitCounts(({ aborted }) => aborted === 1)
-      expect((yield* Effect.promise(() => router.status()))["openai"]).toMatchObject({ inFlight: 0, circuitOpen: false })
+      expect((yield* Effect.promise(() => router.status()))["openai"]).toMatchObject({
+        inFlight: 0,
+        circuitOpen: false
+      })
       yield* Effect.promise(() => router.close())
     })))
 

@@ -29,5 +29,7 @@ it("plays the same traffic through the chain and through route-llm, which meets 
 
 it("names the file and line of a trace that it cannot read", async () => {
   const failed = await demo("--json", "--trace", "README.md").catch((error: unknown) => error)
-  expect(String((failed as { stdout: string }).stdout) + String((failed as { stderr: string }).stderr)).toContain("README.md")
+  expect(String((failed as { stdout: string }).stdout) + String((failed as { stderr: string }).stderr)).toContain(
+    "README.md"
+  )
 }, 30_000)

@@ -18,8 +18,10 @@ export const makeMemoryState: Effect.Effect<RouterStateService> = Effect.gen(fun
   const ledger = yield* Ref.make(new Ledger(settings, (change) => changes.unsafeOffer(change)))
 
   const step = <A>(f: (ledger: Ledger, nowMs: number) => A): Effect.Effect<A> =>
-    Effect.flatMap(Effect.clock, (clock) =>
-      Ref.modify(ledger, (current) => [f(current, monotonicMs(clock)), current] as const))
+    Effect.flatMap(
+      Effect.clock,
+      (clock) => Ref.modify(ledger, (current) => [f(current, monotonicMs(clock)), current] as const)
+    )
 
   return {
     reserve: (demand) => step((current, now) => current.reserve(demand, now)),
@@ -28,4 +30,3 @@ export const makeMemoryState: Effect.Effect<RouterStateService> = Effect.gen(fun
     changes: Stream.fromPubSub(changes)
   }
 })
-

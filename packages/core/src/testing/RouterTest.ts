@@ -35,7 +35,12 @@ import { RouterState } from "../RouterState.ts"
  * @since 0.1.0
  */
 export type ScriptedOutcome =
-  | { readonly _tag: "Answer"; readonly content?: string; readonly inputTokens?: number; readonly outputTokens?: number }
+  | {
+    readonly _tag: "Answer"
+    readonly content?: string
+    readonly inputTokens?: number
+    readonly outputTokens?: number
+  }
   | { readonly _tag: "Failure"; readonly failure: ProviderFailure }
   | { readonly _tag: "Hang" }
 
@@ -140,14 +145,17 @@ export class RouterTest extends Context.Tag("@route-llm/core/testing/RouterTest"
     Router | RouterTest | RouterState | ProviderRegistry,
     DuplicateProvider | InvalidConfig
   > => {
-    const Scripted = Layer.scoped(RouterTest, Effect.gen(function*() {
-      const registry = yield* ProviderRegistry
-      const calls = yield* Ref.make<ReadonlyArray<SeenCall>>([])
-      for (const [name, script] of Object.entries(providers)) {
-        yield* registry.register(yield* scripted(name, script, calls))
-      }
-      return { calls: Ref.get(calls) }
-    }))
+    const Scripted = Layer.scoped(
+      RouterTest,
+      Effect.gen(function*() {
+        const registry = yield* ProviderRegistry
+        const calls = yield* Ref.make<ReadonlyArray<SeenCall>>([])
+        for (const [name, script] of Object.entries(providers)) {
+          yield* registry.register(yield* scripted(name, script, calls))
+        }
+        return { calls: Ref.get(calls) }
+      })
+    )
     return RouterLive.pipe(
       Layer.provideMerge(Scripted),
       Layer.provideMerge(Layer.mergeAll(ProviderRegistry.layer, State)),

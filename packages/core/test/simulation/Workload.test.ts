@@ -19,7 +19,10 @@ describe("Workload", () => {
 
   it("reads a trace and says which line is wrong", () => {
     const header = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
-    const trace = parseTrace(`${header}2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n`, "t.csv")
+    const trace = parseTrace(
+      `${header}2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n`,
+      "t.csv"
+    )
     expect(Either.getOrThrow(trace)).toEqual([
       { atMs: 0, inputTokens: 374, outputTokens: 44 },
       { atMs: 4315, inputTokens: 396, outputTokens: 109 }

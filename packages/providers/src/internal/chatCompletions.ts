@@ -25,7 +25,7 @@ type Message =
   | { role: "user"; content: string | Array<Part> }
 
 /** The request options of a Stainless SDK that are used here. */
-export interface CallOptions {
+interface CallOptions {
   readonly signal: AbortSignal
   readonly maxRetries: number
 }

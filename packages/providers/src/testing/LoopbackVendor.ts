@@ -173,7 +173,7 @@ const make = (options: LoopbackVendorOptions): Effect.Effect<LoopbackVendor, nev
   Effect.gen(function*() {
     const state = yield* Effect.sync(() => stateOf(options))
     const server = createServer((request, response) => {
-      new Exchange(state, request, response)
+      void new Exchange(state, request, response)
     })
     // Idle connections stay until the scope closes: one that ends just as the client sends again is a false reset.
     server.keepAliveTimeout = 0

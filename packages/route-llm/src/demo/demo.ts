@@ -3,14 +3,14 @@
  * route-llm; four official SDK clients, four vendors on loopback with real limits.
  */
 import { FileSystem } from "@effect/platform"
-import { Router } from "@route-llm/core"
+import { Router, type RouterStatus } from "@route-llm/core"
 import { busiest, parseTrace, synthetic, type Workload } from "@route-llm/core/simulation"
 import { Console, Duration, Effect, type Option, Ref, Schedule } from "effect"
 import { play, type Played } from "./play.ts"
 import { liveTable, renderReport } from "./render.ts"
 import { type DemoReport, type StrategyReport, summarize } from "./report.ts"
-import { chain, type Clients, connectClients, routed, routeLlm, type Strategy } from "./strategies.ts"
 import { openScreen, type Screen } from "./screen.ts"
+import { chain, type Clients, connectClients, routed, routeLlm, type Strategy } from "./strategies.ts"
 import { demoVendors, startVendors, type Vendors } from "./vendors.ts"
 
 export interface DemoOptions {
@@ -49,7 +49,7 @@ const run = (
   { screen, speed, workload }: Run,
   strategy: Strategy,
   vendors: Vendors,
-  status: Effect.Effect<Parameters<typeof liveTable>[1]>
+  status: Effect.Effect<Option.Option<RouterStatus>>
 ): Effect.Effect<StrategyReport> =>
   Effect.scoped(Effect.gen(function*() {
     const played = yield* Ref.make<ReadonlyArray<Played>>([])
@@ -80,12 +80,12 @@ export const demo = (options: DemoOptions) =>
     const shared = { workload, speed: options.speed, screen }
     const chained = yield* withVendors(
       options,
-      (vendors, clients) => run(shared, chain(clients), vendors, Effect.succeed(undefined))
+      (vendors, clients) => run(shared, chain(clients), vendors, Effect.succeedNone)
     )
     const routedReport = yield* withVendors(options, (vendors, clients) =>
       Effect.gen(function*() {
         const router = yield* Router
-        return yield* run(shared, yield* routeLlm, vendors, router.status)
+        return yield* run(shared, yield* routeLlm, vendors, Effect.asSome(router.status))
       }).pipe(Effect.provide(routed(clients, options.speed))))
     const lastMs = workload[workload.length - 1]?.atMs ?? 0
     const report: DemoReport = {

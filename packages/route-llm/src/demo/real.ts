@@ -2,7 +2,7 @@
  * A handful of small requests to the real vendors whose keys are in the environment: one forced to each provider, then
  * some that the router places itself.
  */
-import type { ChatRequest, ChatResponse } from "@route-llm/core"
+import type { ChatRequest, ChatResponse, InvalidConfig, MissingPackage, RouterError } from "@route-llm/core"
 import { Console, Effect } from "effect"
 import { LLMRouter } from "../LLMRouter.ts"
 
@@ -15,15 +15,19 @@ const ask: ChatRequest = {
 const freeRequests = 3
 
 const openRouter = Effect.acquireRelease(
-  Effect.try({ try: () => LLMRouter.fromEnv(), catch: (error) => error as Error }),
+  Effect.try({ try: () => LLMRouter.fromEnv(), catch: (error) => error as InvalidConfig }),
   (router) => Effect.promise(() => router.close())
 )
 
 const send = (router: LLMRouter, request: ChatRequest) =>
-  Effect.tryPromise({ try: () => router.chat(request), catch: (error) => error as Error }).pipe(Effect.either)
+  Effect.tryPromise({ try: () => router.chat(request), catch: (error) => error as RouterError | MissingPackage }).pipe(
+    Effect.either
+  )
 
 const describe = ({ content, inputTokens, latencyMs, model, outputTokens, provider }: ChatResponse): string =>
-  `${provider} (${model}): ${content.trim().slice(0, 60)} [${inputTokens} + ${outputTokens} tokens, ${Math.round(latencyMs)} ms]`
+  `${provider} (${model}): ${content.trim().slice(0, 60)} [${inputTokens} + ${outputTokens} tokens, ${
+    Math.round(latencyMs)
+  } ms]`
 
 export const real = (json: boolean) =>
   Effect.scoped(Effect.gen(function*() {

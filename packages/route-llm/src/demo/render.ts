@@ -1,5 +1,6 @@
 import type { RouterStatus } from "@route-llm/core"
 import type { Counts } from "@route-llm/providers/testing"
+import { Option } from "effect"
 import type { DemoReport, StrategyReport } from "./report.ts"
 import { demoVendors } from "./vendors.ts"
 
@@ -27,13 +28,13 @@ const bar = (pct: number): string => {
 /** The live table: what the router knows of each provider, or for the chain, which knows nothing, the calls alone. */
 export const liveTable = (
   counts: Readonly<Record<string, Counts>>,
-  status: RouterStatus | undefined,
+  status: Option.Option<RouterStatus>,
   speed: number
 ): string =>
   table([
     ["provider", "RPM", "TPM", "headroom", "circuit", "latency", "served", "429s"],
     ...demoVendors.map(({ name, requestLimit, tokenLimit }) => {
-      const row = status?.[name]
+      const row = Option.getOrUndefined(status)?.[name]
       return [
         name,
         `${row === undefined ? "–" : format(row.rpmUsed)} / ${format(requestLimit)}`,
@@ -78,6 +79,8 @@ export const renderReport = ({ strategies, workload }: DemoReport): string => {
     row("waiting p50", ({ waitingMs }) => seconds(waitingMs.p50)),
     row("waiting p99", ({ waitingMs }) => seconds(waitingMs.p99))
   ])
-  return `${format(workload.requests)} requests in ${workload.minutes} minutes (${workload.source}, seed ${workload.seed}, `
+  return `${
+    format(workload.requests)
+  } requests in ${workload.minutes} minutes (${workload.source}, seed ${workload.seed}, `
     + `played at ${workload.speed}×)\n\n${sideBySide}\n${strategies.map(providerTable).join("\n")}\n`
 }

@@ -16,7 +16,7 @@ export interface StrategyReport {
   readonly providers: Readonly<Record<string, VendorReport>>
 }
 
-export interface VendorReport {
+interface VendorReport {
   readonly calls: number
   readonly served: number
   readonly rateLimited: number

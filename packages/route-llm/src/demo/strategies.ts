@@ -1,4 +1,13 @@
-import { type ChatRequest, type ChatResponse, MissingPackage, ProviderRegistry, Router, RouterLive, RouterOptions, RouterState } from "@route-llm/core"
+import {
+  type ChatRequest,
+  type ChatResponse,
+  MissingPackage,
+  ProviderRegistry,
+  Router,
+  RouterLive,
+  RouterOptions,
+  RouterState
+} from "@route-llm/core"
 import { type Adapter, Anthropic, Gemini, Groq, makeProvider, OpenAi } from "@route-llm/providers"
 import { Duration, Effect, Layer } from "effect"
 import { demoVendors, type Vendors } from "./vendors.ts"

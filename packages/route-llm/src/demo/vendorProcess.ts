@@ -1,21 +1,25 @@
 import { LoopbackVendor } from "@route-llm/providers/testing"
-import { Effect } from "effect"
+import { Effect, Runtime } from "effect"
 import type { VendorMessage, VendorProcessOptions } from "./vendors.ts"
 
 /** The process of the demo's vendors: serves until its parent goes. */
 const program = Effect.gen(function*() {
   const { seed, speed, vendors }: VendorProcessOptions = JSON.parse(process.argv[2] ?? "")
-  const running = yield* Effect.forEach(vendors, ({ name, requestLimit, tokenLimit }) =>
-    LoopbackVendor.make({ vendor: name, requestLimit, tokenLimit, speed, seed, keepRequests: 0, keepAdmissions: 0 }))
+  const running = yield* Effect.forEach(
+    vendors,
+    ({ name, requestLimit, tokenLimit }) =>
+      LoopbackVendor.make({ vendor: name, requestLimit, tokenLimit, speed, seed, keepRequests: 0, keepAdmissions: 0 })
+  )
   const tell = (message: VendorMessage) => Effect.sync(() => process.send?.(message))
   const counts = Effect.gen(function*() {
     const rows = yield* Effect.forEach(running, (vendor) => Effect.map(vendor.counts, (row) => [vendor.vendor, row]))
     yield* tell({ _tag: "Counts", counts: Object.fromEntries(rows) })
   })
-  process.on("message", () => Effect.runFork(counts))
+  const runtime = yield* Effect.runtime()
+  process.on("message", () => Runtime.runFork(runtime, counts))
   process.on("disconnect", () => process.exit(0))
   yield* tell({ _tag: "Ready", urls: Object.fromEntries(running.map(({ url, vendor }) => [vendor, url])) })
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 Effect.runFork(Effect.scoped(program))

@@ -52,7 +52,9 @@ const next = <Tag extends VendorMessage["_tag"]>(child: ChildProcess, tag: Tag) 
   })
 
 /** Under the sources this module is a `.ts` file, in the package a `.js` file, and so is the one beside it. */
-const entry = fileURLToPath(new URL(`./vendorProcess.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url))
+const entry = fileURLToPath(
+  new URL(`./vendorProcess.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
+)
 
 /** Starts the vendors in a process of their own, as vendors are elsewhere: the router has its event loop to itself. */
 export const startVendors = (options: VendorProcessOptions): Effect.Effect<Vendors, never, Scope.Scope> =>

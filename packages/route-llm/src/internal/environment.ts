@@ -1,5 +1,6 @@
 import { InvalidConfig } from "@route-llm/core"
 import { Config, ConfigProvider, Effect, Option, Predicate, Record } from "effect"
+import { shownName } from "./variables.ts"
 
 /**
  * @since 0.1.0
@@ -13,7 +14,9 @@ export interface VariableOptions {
 export const lookUp = (name: string, source: string): Effect.Effect<string | undefined, InvalidConfig> =>
   Config.option(Config.string(name)).pipe(
     Effect.map((value) => Option.getOrUndefined(Option.filter(value, (text) => text.trim() !== ""))),
-    Effect.mapError(() => new InvalidConfig({ source, issues: [{ path: name, issue: "it could not be looked up" }] }))
+    Effect.mapError(() =>
+      new InvalidConfig({ source, issues: [{ path: shownName(name), issue: "it could not be looked up" }] })
+    )
   )
 
 export const withVariables =

@@ -8,6 +8,13 @@ export const namesIn = (text: string): ReadonlyArray<string> =>
 export const isOneReference = (text: string): boolean =>
   text.match(reference)?.[0] === text && namesIn(text).length === 1
 
+/**
+ * A variable's name as errors may show it. Vendors' keys that hold no dash are names as well (`${gsk_…}`): what is as
+ * long as one and not in capitals, as names of variables are, is not shown.
+ */
+export const shownName = (name: string): string =>
+  name.length > 32 && /[a-z]/.test(name) ? `<a name of ${name.length} characters>` : name
+
 /** What `${NAME}`, `${NAME:-default}` and `$${` in a text stand for. What a variable holds is not looked at again. */
 export interface Expansion {
   readonly text: string

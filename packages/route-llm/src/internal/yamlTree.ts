@@ -1,6 +1,6 @@
 import type { ConfigProblem } from "@route-llm/core"
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, Scalar, type YAMLMap } from "yaml"
-import { expand, isOneReference } from "./variables.ts"
+import { expand, isOneReference, shownName } from "./variables.ts"
 
 /** Where a value stands in the text, as offsets, and what its path is in the writer's spelling. */
 interface Place {
@@ -81,8 +81,9 @@ const readScalar = (reading: Reading, node: Scalar, at: At): unknown => {
     return problem(reading, at, "expected ${NAME} or ${NAME:-default} ($${ for a plain ${), found another ${")
   }
   if (unset.length > 0) {
-    const names = unset.map((name) => `\${${name}}`).join(", ")
-    const issue = `expected a value, found ${names} unset: set it, or write \${${unset[0]}:-default}`
+    const names = unset.map(shownName)
+    const found = names.map((name) => `\${${name}}`).join(", ")
+    const issue = `expected a value, found ${found} unset: set it, or write \${${names[0]}:-default}`
     return at.disabled ? undefined : problem(reading, at, issue)
   }
   if (node.type !== Scalar.PLAIN || !isOneReference(node.value)) return text

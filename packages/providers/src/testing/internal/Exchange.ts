@@ -8,8 +8,8 @@ import type { Fault } from "../Fault.ts"
 import { latencyMs } from "../LatencyModel.ts"
 import { answerText, countInputTokens, maxAnswerTokens, wantedTokens } from "./answers.ts"
 import type { Outcome } from "./Tally.ts"
-import type { VendorState } from "./VendorState.ts"
 import type { Call, Problem, Route } from "./VendorFormat.ts"
+import type { VendorState } from "./VendorState.ts"
 import { gatewayPage, sendGarbage, sendReset } from "./wireFaults.ts"
 
 /** As Anthropic's, the only one documented; the others differ. */

@@ -4,6 +4,7 @@
  * this server has one for input and output together, so the two apart are not sent.
  */
 import { Either, Schema } from "effect"
+import type { VendorClock } from "./VendorClock.ts"
 import { bearer, decoder, maybe } from "./VendorFormat.ts"
 import type {
   Answer,
@@ -15,7 +16,6 @@ import type {
   RateLimitProblem,
   VendorFormat
 } from "./VendorFormat.ts"
-import type { VendorClock } from "./VendorClock.ts"
 
 const TextBlock = Schema.Struct({ type: Schema.Literal("text"), text: Schema.NonEmptyString })
 

@@ -60,7 +60,7 @@ export interface RouterService {
   readonly chat: (request: ChatRequest) => Effect.Effect<ChatResponse, RouterError>
   /** Every provider as it stands now. */
   readonly status: Effect.Effect<RouterStatus>
-  /** From now on; a reader that lags by more than 256 events loses the oldest and never slows a request. */
+  /** From now on, until the router's layer closes; a reader that lags by more than 256 events loses the oldest and never slows a request. */
   readonly events: Stream.Stream<RouterEvent>
 }
 
@@ -196,7 +196,7 @@ const make = Effect.gen(function*() {
   return Router.of({
     chat,
     status: Effect.map(Effect.flatMap(registry.providers, state.snapshot), toStatus),
-    events: Stream.merge(Stream.fromPubSub(events), state.changes)
+    events: Stream.merge(Stream.fromPubSub(events), state.changes, { haltStrategy: "left" })
   })
 })
 

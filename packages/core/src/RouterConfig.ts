@@ -183,6 +183,8 @@ export interface ConfigSource {
   readonly spell?: (key: string) => string
   /** What reading it has found already. It stands for whatever else is wrong at its path. */
   readonly problems?: ReadonlyArray<ConfigProblem>
+  /** What else has to hold of a configuration that decodes; default nothing. */
+  readonly check?: ((config: RouterConfig) => ReadonlyArray<ConfigProblem>) | undefined
 }
 
 const decode = Schema.decodeUnknownEither(RouterConfig, { errors: "all", onExcessProperty: "error" })
@@ -221,11 +223,12 @@ const byPosition = Order.combine<ConfigIssue>(
  */
 export const decodeRouterConfig = (
   input: unknown,
-  { locate = identity, problems = [], source = "object", spell = identity }: ConfigSource = {}
+  { check = () => [], locate = identity, problems = [], source = "object", spell = identity }: ConfigSource = {}
 ): Either.Either<RouterConfig, InvalidConfig> => {
   const decoded = decode(input)
   const reported = new Set(problems.map(({ path }) => renderPath(path)))
-  const found = [...(Either.isLeft(decoded) ? problemsOf(decoded.left.issue, spell) : []), ...duplicateNames(input)]
+  const fields = Either.match(decoded, { onLeft: ({ issue }) => problemsOf(issue, spell), onRight: check })
+  const found = [...fields, ...duplicateNames(input)]
   const issues = [...problems, ...found.filter(({ path }) => !reported.has(renderPath(path)))].map(
     (problem): ConfigIssue => {
       const { column, line, path } = locate(problem)

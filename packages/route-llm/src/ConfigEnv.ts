@@ -13,7 +13,7 @@
  */
 import { type ConfigProblem, decodeRouterConfig, type InvalidConfig, type RouterConfig } from "@route-llm/core"
 import { Effect, Predicate } from "effect"
-import { lookUp, type VariableOptions, withVariables } from "./internal/environment.ts"
+import { type ConfigOptions, lookUp, withVariables } from "./internal/environment.ts"
 
 const source = "environment"
 
@@ -78,12 +78,13 @@ const noProvider: ConfigProblem = {
  *
  * @since 0.1.0
  */
-export const fromEnv = (options: VariableOptions = {}): Effect.Effect<RouterConfig, InvalidConfig> =>
+export const fromEnv = ({ check, ...options }: ConfigOptions = {}): Effect.Effect<RouterConfig, InvalidConfig> =>
   Effect.gen(function*() {
     const providers = (yield* Effect.forEach(vendors, providerFields)).filter(({ apiKey }) => apiKey !== undefined)
     const settings = yield* routerFields
     return yield* decodeRouterConfig({ ...valuesOf(settings), providers: providers.map(valuesOf) }, {
       source,
+      check,
       problems: providers.length === 0 ? [noProvider] : [],
       locate: ({ path: [field, index, providerField] }) => {
         const found = index === undefined ? settings[String(field)] : providers[Number(index)]?.[String(providerField)]

@@ -28,7 +28,7 @@ import type { PlatformError } from "@effect/platform/Error"
 import { type ConfigIssue, decodeRouterConfig, InvalidConfig, type RouterConfig } from "@route-llm/core"
 import { Array as Arr, Effect } from "effect"
 import { type Document, LineCounter, parseDocument, visit, type YAMLError } from "yaml"
-import { lookUp, type VariableOptions, withVariables } from "./internal/environment.ts"
+import { type ConfigOptions, lookUp, withVariables } from "./internal/environment.ts"
 import { namesIn } from "./internal/variables.ts"
 import { readTree, toSnakeCase } from "./internal/yamlTree.ts"
 
@@ -80,7 +80,7 @@ const variablesOf = (document: Document): ReadonlyArray<string> => {
  */
 export const fromText = (
   text: string,
-  { source = "YAML", ...options }: VariableOptions & { readonly source?: string | undefined } = {}
+  { check, source = "YAML", ...options }: ConfigOptions & { readonly source?: string | undefined } = {}
 ): Effect.Effect<RouterConfig, InvalidConfig> =>
   Effect.gen(function*() {
     const lines = new LineCounter()
@@ -97,6 +97,7 @@ export const fromText = (
     const tree = readTree(document, (name) => values.get(name))
     return yield* decodeRouterConfig(tree.value, {
       source,
+      check,
       spell: toSnakeCase,
       problems: tree.problems,
       locate: ({ kind, path }) => {
@@ -131,7 +132,7 @@ const unreadable = (path: string, error: PlatformError): InvalidConfig => {
  */
 export const fromYaml = (
   path: string,
-  options: VariableOptions = {}
+  options: ConfigOptions = {}
 ): Effect.Effect<RouterConfig, InvalidConfig, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem

@@ -21,7 +21,6 @@ import {
   type CallOptions,
   type ChatRequest,
   type ChatResponse,
-  type ConfigIssue,
   decodeRouterConfig,
   InvalidConfig,
   PromiseRouter,
@@ -54,6 +53,7 @@ import {
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
 import * as ConfigEnv from "./ConfigEnv.ts"
 import * as ConfigFile from "./ConfigFile.ts"
+import { checkConfig } from "./internal/checkConfig.ts"
 
 /**
  * @since 0.1.0
@@ -85,37 +85,6 @@ const invalid = (source: string, path: string, issue: string): InvalidConfig =>
   new InvalidConfig({ source, issues: [{ path, issue }] })
 
 const adapterOf = (name: AdapterName): Adapter<AnyClient> => adapters[name] as Adapter<AnyClient>
-
-/** What only this package can check: that each provider has an adapter and a key. */
-const issuesOf = (entry: ProviderEntry, index: number): ReadonlyArray<ConfigIssue> => {
-  const known = adapterNames.join(", ")
-  const at = `providers[${index}]`
-  const named = entry.adapter ?? entry.name
-  return [
-    ...(isAdapterName(named) ? [] : [{
-      path: `${at}.adapter`,
-      issue: `expected one of ${known}, found ${entry.adapter === undefined ? "nothing" : `"${entry.adapter}"`}`
-        + (entry.adapter === undefined ? `: the name "${entry.name}" is no adapter's` : "")
-    }]),
-    ...(entry.apiKey === undefined
-      ? [{
-        path: `${at}.apiKey`,
-        issue: "expected a key, found nothing (or leave the provider out and register a client)"
-      }]
-      : [])
-  ]
-}
-
-const check = (config: RouterConfig): RouterConfig => {
-  const [first, ...rest] = [
-    ...config.providers.flatMap((entry, index) => entry.enabled === false ? [] : issuesOf(entry, index)),
-    ...(config.redisUrl === undefined
-      ? []
-      : [{ path: "redisUrl", issue: "shared state is not part of this version: leave it out" }])
-  ]
-  if (first !== undefined) throw new InvalidConfig({ source: "configuration", issues: [first, ...rest] })
-  return config
-}
 
 const connectEntry = (entry: ProviderEntry) => {
   const { adapter, apiKey, rpmLimit, tpmLimit, enabled: _enabled, ...settings } = entry
@@ -167,13 +136,15 @@ export class LLMRouter implements AsyncDisposable {
 
   /** Throws `InvalidConfig` with everything that is wrong. A missing SDK rejects the first call. */
   static fromConfig(config: RouterConfigInput, options: LLMRouterOptions = {}): LLMRouter {
-    return new LLMRouter(check(unwrap(Effect.runSyncExit(decodeRouterConfig(config)))), options)
+    return new LLMRouter(unwrap(Effect.runSyncExit(decodeRouterConfig(config, { check: checkConfig }))), options)
   }
 
   /** Reads the file; rejects with `InvalidConfig`, with the line and column of everything that is wrong. */
   static async fromYaml(path: string, options: LLMRouterOptions = {}): Promise<LLMRouter> {
-    const exit = await Effect.runPromiseExit(Effect.provide(ConfigFile.fromYaml(path), NodeFileSystem.layer))
-    return new LLMRouter(check(unwrap(exit)), options)
+    const exit = await Effect.runPromiseExit(
+      Effect.provide(ConfigFile.fromYaml(path, { check: checkConfig }), NodeFileSystem.layer)
+    )
+    return new LLMRouter(unwrap(exit), options)
   }
 
   /**
@@ -181,7 +152,7 @@ export class LLMRouter implements AsyncDisposable {
    * Throws `InvalidConfig`.
    */
   static fromEnv(options: LLMRouterOptions = {}): LLMRouter {
-    return new LLMRouter(check(unwrap(Effect.runSyncExit(ConfigEnv.fromEnv()))), options)
+    return new LLMRouter(unwrap(Effect.runSyncExit(ConfigEnv.fromEnv({ check: checkConfig }))), options)
   }
 
   /**

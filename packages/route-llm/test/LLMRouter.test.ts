@@ -4,6 +4,9 @@ import type { RouteEvent } from "@route-llm/core"
 import { LoopbackVendor, noLatency, type VendorName } from "@route-llm/providers/testing"
 import { Effect, type Scope } from "effect"
 import Groq from "groq-sdk"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import OpenAI from "openai"
 import { LLMRouter } from "route-llm"
 import { describe, expect, it } from "vitest"
@@ -134,6 +137,32 @@ describe("LLMRouter", () => {
         circuitOpen: false
       })
       yield* Effect.promise(() => router.close())
+    })))
+
+  it("reads YAML, and says by line what only the whole can check", () =>
+    scoped(Effect.gen(function*() {
+      const groq = yield* vendor("groq")
+      const folder = yield* Effect.promise(() => mkdtemp(join(tmpdir(), "route-llm-")))
+      const path = join(folder, "router.yaml")
+      const read = (yaml: string) =>
+        Effect.promise(async () => {
+          await writeFile(path, yaml)
+          return LLMRouter.fromYaml(path).catch((error: unknown) => error)
+        })
+      const provider = `providers:\n  - name: fast\n    adapter: groq\n    api_key: gsk-1\n    base_url: ${groq.url}\n`
+      const router = yield* read(provider)
+      if (!(router instanceof LLMRouter)) throw router
+      expect(yield* Effect.promise(() => router.chat(hello))).toMatchObject({ provider: "fast" })
+      yield* Effect.promise(() => router.close())
+      expect(yield* read(`${provider}  - name: mine\n    api_key: k\nredis_url: redis://localhost\n`)).toMatchObject({
+        _tag: "InvalidConfig",
+        source: path,
+        issues: [
+          { path: "providers[1].adapter", line: 6 },
+          { path: "redis_url", line: 8, column: 12 }
+        ]
+      })
+      yield* Effect.promise(() => rm(folder, { recursive: true }))
     })))
 
   it("says what is wrong with a configuration and with a client", () => {

@@ -114,6 +114,18 @@ describe("Ledger", () => {
     expect(ledger.snapshot([{ ...a, model: "other" }], 0)[0]).toMatchObject({ requestsUsed: 0 })
   })
 
+  it("settles what a provider left behind against that provider, not against the one that took its name", () => {
+    const a = spec("a", 10)
+    const ledger = new Ledger(settings, () => {})
+    const decision = ledger.reserve(demandOn([a]), 0)
+    if (decision._tag === "Refused") throw new Error("refused")
+    const again = [{ ...a, model: "other" }]
+    ledger.snapshot(again, 0)
+    ledger.settle(decision.reservation, { _tag: "Failure", class: "cancelled" }, 0)
+    expect(ledger.snapshot(again, 0)[0]).toMatchObject({ requestsUsed: 0, tokensUsed: 0, inFlight: 0 })
+    expect(ledger.open).toBe(0)
+  })
+
   it("learns a provider's tokens: what it reserves follows what was used", () => {
     const providers = [spec("a", 10_000, 1e9)]
     const ledger = new Ledger(settings, () => {})

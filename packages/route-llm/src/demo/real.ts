@@ -41,6 +41,7 @@ export const real = (json: boolean) =>
     const rows = answers.map((answer) =>
       answer._tag === "Left" ? { error: answer.left.message } : { ...answer.right, raw: undefined }
     )
+    if (answers.every((answer) => answer._tag === "Left")) yield* Effect.sync(() => process.exitCode = 1)
     yield* json
       ? Console.log(JSON.stringify(rows, null, 2))
       : Effect.forEach(answers, (answer) =>

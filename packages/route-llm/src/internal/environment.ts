@@ -1,13 +1,15 @@
-import { InvalidConfig } from "@route-llm/core"
+import { type ConfigSource, InvalidConfig } from "@route-llm/core"
 import { Config, ConfigProvider, Effect, Option, Predicate, Record } from "effect"
 import { shownName } from "./variables.ts"
 
 /**
  * @since 0.1.0
  */
-export interface VariableOptions {
+export interface ConfigOptions {
   /** Where variables are looked up; default: the `ConfigProvider` in force, the environment unless replaced. */
   readonly variables?: { readonly [name: string]: string | undefined } | undefined
+  /** What else has to hold; reported where it was written. */
+  readonly check?: ConfigSource["check"]
 }
 
 /** A variable's value; a blank one counts as unset. */
@@ -20,7 +22,7 @@ export const lookUp = (name: string, source: string): Effect.Effect<string | und
   )
 
 export const withVariables =
-  ({ variables }: VariableOptions) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  ({ variables }: ConfigOptions) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
     if (variables === undefined) return effect
     const set = Object.entries(Record.filter(variables, Predicate.isNotUndefined))
     return Effect.withConfigProvider(effect, ConfigProvider.fromMap(new Map(set)))

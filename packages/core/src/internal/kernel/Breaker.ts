@@ -49,6 +49,9 @@ const opened = (epoch: number, cooldownMs: number, nowMs: number): Breaker => ({
   cooldownMs
 })
 
+/** Twice as long up to the maximum; a cooldown that was configured beyond it stays as it is. */
+const grown = (cooldownMs: number, maxMs: number): number => Math.max(cooldownMs, Math.min(cooldownMs * 2, maxMs))
+
 /** The breaker after the result of a call that was granted in `epoch`. */
 export const onResult = (
   breaker: Breaker,
@@ -62,7 +65,7 @@ export const onResult = (
     if (result === "ignored") return { ...breaker, probing: false }
     return result === "success"
       ? { _tag: "closed", epoch: breaker.epoch + 1, failures: 0 }
-      : opened(breaker.epoch, Math.min(breaker.cooldownMs * 2, options.maxCooldown), nowMs)
+      : opened(breaker.epoch, grown(breaker.cooldownMs, options.maxCooldown), nowMs)
   }
   if (result === "ignored" || (result === "success" && breaker.failures === 0)) return breaker
   const failures = result === "success" ? 0 : breaker.failures + 1

@@ -22,7 +22,8 @@ import { best } from "./Ranking.ts"
 
 export class Ledger {
   readonly #byName = new Map<string, ProviderLedger>()
-  readonly #open = new Set<Reservation>()
+  /** Each open reservation with the ledger it was taken from: a provider may leave, or return anew, meanwhile. */
+  readonly #open = new Map<Reservation, ProviderLedger>()
   readonly #pins: Pins
   #specs: ReadonlyArray<ProviderSpec> = []
   #providers: ReadonlyArray<ProviderLedger> = []
@@ -53,10 +54,11 @@ export class Ledger {
     return { _tag: "Refused", refusals: refusals.filter((one) => one !== undefined) }
   }
 
-  /** Settles once; `undefined` where the reservation was settled before or its provider has left. */
+  /** Settles once; `undefined` where the reservation was settled before. */
   settle(reservation: Reservation, settlement: Settlement, clockMs: number): ProviderState | undefined {
-    const provider = this.#byName.get(reservation.provider)
-    if (!this.#open.delete(reservation) || provider === undefined) return undefined
+    const provider = this.#open.get(reservation)
+    if (provider === undefined) return undefined
+    this.#open.delete(reservation)
     const nowMs = this.#forward(clockMs)
     provider.roll(nowMs)
     this.#account(provider, reservation, settlement, nowMs)
@@ -119,7 +121,7 @@ export class Ledger {
     }
     provider.inFlightRequests += 1
     provider.inFlightTokens += reservation.inputTokens + reservation.outputTokens
-    this.#open.add(reservation)
+    this.#open.set(reservation, provider)
     return reservation
   }
 

@@ -1,0 +1,35 @@
+import type { ConfigProblem, RouterConfig } from "@route-llm/core"
+import { adapterNames, isAdapterName } from "@route-llm/providers"
+
+const known = adapterNames.join(", ")
+
+const checkProvider = (
+  { adapter, apiKey, name }: RouterConfig["providers"][number],
+  index: number
+): ReadonlyArray<ConfigProblem> => {
+  const problem = (field: string, issue: string): ConfigProblem => ({
+    path: ["providers", index, field],
+    kind: "missing",
+    issue
+  })
+  const unknown = adapter === undefined
+    ? problem("adapter", `expected one of ${known}, found nothing: the name "${name}" is no adapter's`)
+    : { ...problem("adapter", `expected one of ${known}, found "${adapter}"`), kind: "invalid" as const }
+  const keyless = problem("apiKey", "expected a key, found nothing (or leave the provider out and register a client)")
+  return [
+    ...(isAdapterName(adapter ?? name) ? [] : [unknown]),
+    ...(apiKey === undefined ? [keyless] : [])
+  ]
+}
+
+/** What only this package can check: each provider has an adapter and a key; nothing is asked that is not there yet. */
+export const checkConfig = ({ providers, redisUrl }: RouterConfig): ReadonlyArray<ConfigProblem> => [
+  ...providers.flatMap((provider, index) => provider.enabled === false ? [] : checkProvider(provider, index)),
+  ...(redisUrl === undefined
+    ? []
+    : [{
+      path: ["redisUrl"],
+      kind: "invalid" as const,
+      issue: "expected nothing: shared state is not part of this version"
+    }])
+]

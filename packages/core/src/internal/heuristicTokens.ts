@@ -18,6 +18,12 @@ const symbolTokens = 0.8
 const cjkTokens = 0.9
 const surrogateTokens = 1
 
+/**
+ * The rule of thumb, as a floor. Until the ledger has learned a vendor's ratio, an estimate too low meets the vendor's
+ * limit, and one too high only leaves some of it unused for a moment.
+ */
+const charactersPerToken = 4
+
 type CharClass = "letter" | "digit" | "space" | "symbol" | "cjk" | "surrogate" | "other"
 
 const isCjk = (code: number): boolean => (code >= 0x2e80 && code <= 0xd7ff) || (code >= 0xf900 && code <= 0xffef)
@@ -78,5 +84,5 @@ export const heuristicTokens = (text: string): number => {
     }
   }
   endWord()
-  return Math.ceil(tokens)
+  return Math.ceil(Math.max(tokens, text.length / charactersPerToken))
 }

@@ -14,6 +14,8 @@ export default defineConfig({
   },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts", "test/**/*.test.ts"],
-    pool: "threads"
+    // No state of their own to keep apart, and half the time: a file of tests takes the modules that the last one loaded.
+    pool: "threads",
+    isolate: false
   }
 })

@@ -17,8 +17,9 @@ const { status } = spawnSync(
 
 const report = existsSync(results) ? JSON.parse(readFileSync(results, "utf8")) : { testResults: [] }
 const { numFailedTests = 0, numPassedTests: passed = 0, numPendingTests = 0, numTodoTests = 0, testResults } = report
-// A file that does not load holds no test, and an error outside of a test belongs to none: each is a failure as well.
-const broken = testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length
+// A file that does not load, a hook that throws and an error outside of a test belong to no test, and fail all the same.
+const failedTest = ({ status }) => status === "failed"
+const broken = testResults.filter((file) => file.status === "failed" && !file.assertionResults.some(failedTest)).length
 const stray = numFailedTests + broken === 0 && passed > 0 && status !== 0 ? 1 : 0
 const failed = numFailedTests + broken + stray
 const skipped = numPendingTests + numTodoTests

@@ -38,7 +38,7 @@ export type ContentPart = typeof ContentPart.Type
 /** One turn of a conversation. @since 0.1.0 */
 export const ChatMessage = Schema.Struct({
   role: Schema.Literal("system", "user", "assistant"),
-  content: Schema.Union(Schema.String, Schema.NonEmptyArray(ContentPart))
+  content: Schema.Union(Schema.String, Schema.Array(ContentPart).pipe(Schema.minItems(1)))
 })
 
 /** @since 0.1.0 */
@@ -65,7 +65,7 @@ const Fraction = (max: number) => Schema.Finite.pipe(Schema.between(0, max))
  * @since 0.1.0
  */
 export const ChatRequest = Schema.Struct({
-  messages: Schema.NonEmptyArray(ChatMessage),
+  messages: Schema.Array(ChatMessage).pipe(Schema.minItems(1)),
   maxTokens: Schema.optional(Schema.Int.pipe(Schema.positive())),
   temperature: Schema.optional(Fraction(2)),
   topP: Schema.optional(Fraction(1)),

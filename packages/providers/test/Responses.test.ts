@@ -49,7 +49,7 @@ describe("the answer", () => {
   it.scoped("names the model that was asked where the vendor names none, and no usage where it counted none", () =>
     Effect.gen(function*() {
       const response = yield* chat("openai", { body: completion({ message: { content: "x" } }) })
-      expect(response).toMatchObject({ model: "gpt-4o", content: "x", finishReason: "other" })
+      expect(response).toMatchObject({ model: "gpt-5.4", content: "x", finishReason: "other" })
       expect(response.usage).toBeUndefined()
     }))
 

@@ -14,8 +14,8 @@ import type { ConfigIssue } from "./RouterError.ts"
  */
 export interface ProviderRegistryService {
   /**
-   * Adds a provider until the scope closes. Fails on a name that is taken and on limits or weights that are not
-   * positive numbers (`weight` may be 0).
+   * Adds a provider until the scope closes. Fails on a name that is taken, on limits below 1 and on a weight that is
+   * negative or not finite.
    */
   readonly register: (provider: Provider) => Effect.Effect<void, DuplicateProvider | InvalidConfig, Scope.Scope>
   /** In the order of registration. The array is the same one until something is registered or taken out. */
@@ -23,7 +23,7 @@ export interface ProviderRegistryService {
 }
 
 const limitIssue = (path: string, value: number): ReadonlyArray<ConfigIssue> =>
-  value > 0 ? [] : [{ path, issue: `expected a number greater than 0, found ${value}` }]
+  value >= 1 ? [] : [{ path, issue: `expected a number ≥ 1, found ${value}` }]
 
 const issuesOf = (provider: Provider): ReadonlyArray<ConfigIssue> => [
   ...(provider.name === "" ? [{ path: "name", issue: "expected a name, found an empty string" }] : []),

@@ -32,7 +32,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Context, Duration, Effect, Exit, Layer, Option, PubSub, Random, Stream } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer, Option, Predicate, PubSub, Random, Stream } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import { consequences } from "./FailureClass.ts"
@@ -63,6 +63,9 @@ export interface RouterService {
   /** From now on, until the router's layer closes; a reader that lags by more than 256 events loses the oldest and never slows a request. */
   readonly events: Stream.Stream<RouterEvent>
 }
+
+/** With less time than this left a call cannot succeed, but would be paid for. */
+const shortestCallMs = 1
 
 /** Events kept for a reader that lags. */
 const eventsKept = 256
@@ -99,10 +102,12 @@ const make = Effect.gen(function*() {
 
   const publish = (event: RouteEvent): void => {
     events.unsafeOffer(event)
+    // The listener is the user's code, and may be async: its fault must not cost the user an answer that has arrived.
     try {
-      listener(event)
+      const returned: unknown = listener(event)
+      if (Predicate.isPromiseLike(returned)) returned.then(undefined, () => {})
     } catch {
-      // The listener is the user's code: its fault must not cost the user an answer that has arrived.
+      return
     }
   }
 
@@ -142,24 +147,23 @@ const make = Effect.gen(function*() {
     route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
   }
 
-  const call = (route: Route, reservation: Reservation, nowMs: number, restore: Restore) => {
-    const provider = route.providers.find(({ name }) => name === reservation.provider)!
-    return callProvider(provider, route.request, route.deadlineMs - nowMs, restore).pipe(
+  const call = (route: Route, provider: Provider, reservation: Reservation, nowMs: number, restore: Restore) =>
+    callProvider(provider, route.request, route.deadlineMs - nowMs, restore).pipe(
       Effect.tap((outcome) => settle(route, provider, reservation, outcome)),
       Effect.tap((outcome) => Effect.sync(() => noteFailure(route, provider, outcome))),
       Effect.flatMap((outcome) => answer(route, reservation, outcome))
     )
-  }
 
   const attempt = (route: Route): Effect.Effect<ChatResponse, ProviderFailure | RouterError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const nowMs = monotonicMs(yield* Effect.clock)
-        if (nowMs >= route.deadlineMs) {
+        if (nowMs > route.deadlineMs - shortestCallMs) {
           return yield* new DeadlineExceeded({ timeoutMs: route.timeoutMs, attempts: route.failed })
         }
+        const providers = yield* registry.providers
         const decision = yield* state.reserve({
-          providers: route.providers,
+          providers,
           lane: route.request.priority ?? "normal",
           inputTokens: route.inputTokens,
           maxTokens: route.request.maxTokens,
@@ -169,7 +173,8 @@ const make = Effect.gen(function*() {
           draw: yield* Random.next
         })
         if (decision._tag === "Refused") return yield* exhausted(route, decision.refusals)
-        return yield* call(route, decision.reservation, nowMs, restore)
+        const provider = providers.find(({ name }) => name === decision.reservation.provider)!
+        return yield* call(route, provider, decision.reservation, nowMs, restore)
       })
     )
 
@@ -185,7 +190,7 @@ const make = Effect.gen(function*() {
       const timeoutMs = request.timeout === undefined ? settings.timeout : Duration.toMillis(request.timeout)
       const inputTokens = yield* estimator.estimate(request)
       const deadlineMs = monotonicMs(yield* Effect.clock) + timeoutMs
-      const route: Route = { request, providers, inputTokens, deadlineMs, timeoutMs, failed: [] }
+      const route: Route = { request, inputTokens, deadlineMs, timeoutMs, failed: [] }
       return yield* attempt(route).pipe(
         // Bounded: each provider is tried once, and the ledger refuses those that were.
         Effect.retry({ while: goesOn }),

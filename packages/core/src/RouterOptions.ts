@@ -13,7 +13,7 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer, Schema } from "effect"
-import { Milliseconds } from "./internal/duration.ts"
+import { Milliseconds, PositiveMilliseconds } from "./internal/duration.ts"
 import { toInvalidConfig } from "./internal/schemaIssues.ts"
 import type { InvalidConfig } from "./RouterError.ts"
 
@@ -40,9 +40,9 @@ const Breaker = Schema.Struct({
   /** Consecutive failures that open the circuit; default 5. */
   failureThreshold: fallback(Count, 5),
   /** How long an opened circuit lets nothing through; default 30 s. Doubles with each probe that fails. */
-  cooldown: fallback(Milliseconds, 30_000),
+  cooldown: fallback(PositiveMilliseconds, 30_000),
   /** The longest a growing cooldown gets; default 5 min. */
-  maxCooldown: fallback(Milliseconds, 300_000)
+  maxCooldown: fallback(PositiveMilliseconds, 300_000)
 })
 
 const Latency = Schema.Struct({
@@ -51,14 +51,14 @@ const Latency = Schema.Struct({
   /** What a provider without samples is taken for; default 500 ms. */
   prior: fallback(Milliseconds, 500),
   /** At this latency the score's term reaches 0; default 3 s. */
-  ceiling: fallback(Milliseconds, 3_000),
+  ceiling: fallback(PositiveMilliseconds, 3_000),
   /** An idle provider's average moves half-way back to the prior in this time; default 60 s. */
-  halfLife: fallback(Milliseconds, 60_000)
+  halfLife: fallback(PositiveMilliseconds, 60_000)
 })
 
 const Affinity = Schema.Struct({
   /** A pin ends after this time without a request of its session; default 1 h. */
-  ttl: fallback(Milliseconds, 3_600_000),
+  ttl: fallback(PositiveMilliseconds, 3_600_000),
   /** Sessions remembered at most, the least recently used forgotten first; default 10,000. */
   maxSessions: fallback(Count, 10_000)
 })
@@ -71,9 +71,9 @@ const Weights = Schema.Struct({
 
 const Settings = Schema.Struct({
   /** The span that limits refer to; default 60 s. */
-  window: fallback(Milliseconds, 60_000),
-  /** Buckets a window is kept in: it over-counts by at most one of them in time; default 600 (100 ms each). */
-  buckets: fallback(Count, 600),
+  window: fallback(PositiveMilliseconds, 60_000),
+  /** Buckets a window is kept in, 4 to 6,000: it over-counts by at most one of them in time; default 600. */
+  buckets: fallback(Schema.Int.pipe(Schema.between(4, 6_000)), 600),
   /**
    * How long a request may be on its way before the vendor counts it; default 500 ms. A request holds its place in the
    * window from the reservation until this time after it, or its completion if that is sooner, plus the window.
@@ -91,7 +91,7 @@ const Settings = Schema.Struct({
   /** The expected output of a provider that has not answered yet; default 256 tokens. */
   outputPriorTokens: fallback(Positive, 256),
   /** The budget of a route whose request names none; default 60 s. */
-  timeout: fallback(Milliseconds, 60_000)
+  timeout: fallback(PositiveMilliseconds, 60_000)
 })
 
 /** The options as the router uses them: durations in ms, defaults filled in. @since 0.1.0 */

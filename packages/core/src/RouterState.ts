@@ -126,6 +126,7 @@ export type Settlement =
     readonly _tag: "Failure"
     readonly class: FailureClass
     readonly usage?: Usage | undefined
+    readonly latencyMs: number
     readonly retryAfterMs?: number | undefined
   }
 

@@ -136,8 +136,11 @@ const read = (raw: unknown, requested: string) => {
   const reason = text(at(raw, "promptFeedback", "blockReason"))
   const candidates = at(raw, "candidates")
   if (reason !== undefined && list(candidates).length === 0) throw blocked(model, usage, reason)
-  if (!Array.isArray(candidates) && !isRecord(at(raw, "usageMetadata"))) throw unreadable("a Gemini response", raw)
   const candidate = list(candidates)[0]
+  // A candidate without content says at least why it ended.
+  if (!isRecord(at(candidate, "content")) && text(at(candidate, "finishReason")) === undefined) {
+    throw unreadable("a Gemini response with a candidate", raw)
+  }
   return answer({
     content: contentOf(candidate),
     finishReason: finishReasons[text(at(candidate, "finishReason")) ?? ""] ?? "other",

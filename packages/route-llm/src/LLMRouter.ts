@@ -22,6 +22,7 @@ import {
   type ChatRequest,
   type ChatResponse,
   decodeRouterConfig,
+  DuplicateProvider,
   InvalidConfig,
   PromiseRouter,
   type Provider,
@@ -119,6 +120,8 @@ export class LLMRouter implements AsyncDisposable {
   readonly #router: PromiseRouter<InvalidConfig>
   /** Settles when the configuration's clients are made; undefined from then on, so that no request waits for it. */
   #connecting: Promise<void> | undefined
+  /** Names that the configuration takes, before its clients are made. */
+  readonly #configured: ReadonlySet<string>
   #closed = false
 
   private constructor(config: RouterConfig, { onRoute }: LLMRouterOptions) {
@@ -129,12 +132,13 @@ export class LLMRouter implements AsyncDisposable {
     )
     this.#router = new PromiseRouter(ManagedRuntime.make(Live))
     const enabled = config.providers.filter((entry) => entry.enabled !== false)
+    this.#configured = new Set(enabled.map(({ name }) => name))
     if (enabled.length > 0) this.#connecting = this.#connect(enabled)
     // Who calls chat() or status() gets the rejection; a router that nobody uses must not end the process.
     this.#connecting?.catch(() => {})
   }
 
-  /** Throws `InvalidConfig` with everything that is wrong. A missing SDK rejects the first call. */
+  /** Throws `InvalidConfig` with everything that is wrong. A missing SDK rejects every call. */
   static fromConfig(config: RouterConfigInput, options: LLMRouterOptions = {}): LLMRouter {
     return new LLMRouter(unwrap(Effect.runSyncExit(decodeRouterConfig(config, { check: checkConfig }))), options)
   }
@@ -161,6 +165,7 @@ export class LLMRouter implements AsyncDisposable {
    */
   register(name: string, options: RegisterOptions): this {
     if (this.#closed) throw new RouterClosed()
+    if (this.#configured.has(name)) throw new DuplicateProvider({ provider: name })
     unwrap(Effect.runSyncExit(this.#add(byoc(name, options))))
     return this
   }
@@ -181,8 +186,9 @@ export class LLMRouter implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    const closing = this.#router.close()
     await Effect.runPromise(Scope.close(this.#scope, Exit.void))
-    await this.#router.close()
+    await closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {

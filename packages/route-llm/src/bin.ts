@@ -4,7 +4,7 @@
  */
 import { Command, Options, ValidationError } from "@effect/cli"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Console, Duration, Effect, Option, Schema } from "effect"
+import { Cause, Console, Duration, Effect, Option, Predicate, Schema } from "effect"
 
 const DurationText = Schema.NonEmptyTrimmedString.pipe(
   Schema.filter((text) => Option.isSome(Duration.decodeUnknown(text)) || "a duration such as \"15 minutes\"")
@@ -38,7 +38,7 @@ const demo = Command.make("demo", {
     : Effect.flatMap(Effect.promise(() => import("./demo/demo.ts")), (module) =>
       module.demo({ ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }))).pipe(
     Command.withDescription(
-      "One hour of traffic in a minute: a try/catch chain and route-llm side by side, no keys needed"
+      "A quarter of an hour of traffic in 30 s: a try/catch chain and route-llm side by side, no keys needed"
     )
   )
 
@@ -47,14 +47,19 @@ const command = Command.make("route-llm").pipe(
   Command.withSubcommands([demo])
 )
 
-const failed = (error: { readonly message: string }) =>
-  Effect.zipRight(Console.error(error.message), Effect.sync(() => process.exitCode = 1))
+const failed = (cause: Cause.Cause<unknown>) => {
+  const error = Cause.squash(cause)
+  const told = ValidationError.isValidationError(error)
+    ? Effect.void
+    : Console.error(String(Predicate.hasProperty(error, "message") ? error.message : error))
+  return Effect.zipRight(told, Effect.sync(() => process.exitCode = 1))
+}
 
 const cli = Command.run(command, { name: "route-llm", version: "0.1.0" })
 
 cli(process.argv).pipe(
-  // What a command fails with is written for the user: its message, without a stack.
-  Effect.catchAll((error) => ValidationError.isValidationError(error) ? Effect.fail(error) : failed(error)),
+  // What a command fails with is written for the user: its message, without a stack. Usage errors are printed already.
+  Effect.catchAllCause((cause) => Cause.isInterruptedOnly(cause) ? Effect.failCause(cause) : failed(cause)),
   Effect.provide(NodeContext.layer),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

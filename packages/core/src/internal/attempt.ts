@@ -15,6 +15,12 @@ export interface Outcome {
 const timedOut = (ms: number) => () =>
   new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` })
 
+/** A provider may be anyone's own code: what it answers is checked before it is taken for an answer. */
+const isAnswer = (response: ProviderResponse): boolean =>
+  typeof response === "object" && response !== null && typeof response.content === "string"
+
+const notAnAnswer = () => new ProviderFailure({ class: "transient", message: "the adapter answered without content" })
+
 /** A defect is the adapter's fault, not the caller's: it costs this attempt only. */
 const fromDefect = (defect: unknown): ProviderFailure =>
   new ProviderFailure({
@@ -39,8 +45,8 @@ const settlementOf = (
     onFailure: (cause): Settlement => {
       const failure = Option.getOrUndefined(Cause.failureOption(cause))
       return failure === undefined
-        ? { _tag: "Failure", class: "cancelled" }
-        : { _tag: "Failure", class: failure.class, usage: failure.usage, retryAfterMs: failure.retryAfterMs }
+        ? { _tag: "Failure", class: "cancelled", latencyMs }
+        : { _tag: "Failure", class: failure.class, usage: failure.usage, latencyMs, retryAfterMs: failure.retryAfterMs }
     }
   })
 
@@ -58,7 +64,9 @@ export const callProvider = (
     Effect.suspend(() => {
       const startedMs = monotonicMs(clock)
       return Effect.suspend(() => provider.chat(request)).pipe(
-        Effect.timeoutFail({ duration: timeoutMs, onTimeout: timedOut(timeoutMs) }),
+        Effect.filterOrFail(isAnswer, notAnAnswer),
+        // Timers drop the fraction of a millisecond, and one that fires early would leave a last bit of the deadline.
+        Effect.timeoutFail({ duration: Math.ceil(timeoutMs), onTimeout: timedOut(timeoutMs) }),
         restore,
         Effect.exit,
         Effect.map((exit): Outcome => {

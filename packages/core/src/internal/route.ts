@@ -1,7 +1,6 @@
 import { Either, ParseResult, Schema } from "effect"
 import { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
-import type { Provider } from "../Provider.ts"
 import { AllProvidersFailed, InvalidRequest, NoCapacity, TokenLimitExceeded } from "../RouterError.ts"
 import type { FailedAttempt } from "../RouterError.ts"
 import type { Refusal } from "../RouterState.ts"
@@ -15,14 +14,14 @@ export const checkRequest = (request: ChatRequest): Either.Either<ChatRequest, I
     onRight: () => Either.right(request),
     onLeft: (error: ParseResult.ParseError) => {
       const { issue, path } = toIssues(error)[0]
-      return Either.left(new InvalidRequest({ path, issue }))
+      // Up to ", actual …", which would print the value: it may be the prompt.
+      return Either.left(new InvalidRequest({ path, issue: issue.split(", actual ", 1)[0]! }))
     }
   })
 
 /** One request on its way through attempts. */
 export interface Route {
   readonly request: ChatRequest
-  readonly providers: ReadonlyArray<Provider>
   readonly inputTokens: number
   readonly deadlineMs: number
   readonly timeoutMs: number

@@ -109,6 +109,8 @@ const read = (raw: unknown, model: string): ProviderResponse => {
   if (!Array.isArray(choices)) throw unreadable("a chat completion", raw)
   const choice = list(choices)[0]
   if (choice !== undefined && isRecord(at(choice, "error"))) throw new InBandError(at(choice, "error"))
+  // Without a message there is no answer, however well the rest looks.
+  if (!isRecord(at(choice, "message"))) throw unreadable("a chat completion with a message", raw)
   return answer({
     content: contentOf(choice),
     finishReason: finishReasons[text(at(choice, "finish_reason")) ?? ""] ?? "other",

@@ -21,16 +21,21 @@ export const redact = (message: string, secrets: ReadonlyArray<string>): string 
 /** A piece of the message this long that is found in the request is a quotation. */
 const piece = 24
 
+/** Without what quoting changes: white space, and the escapes of JSON. */
+const flat = (text: string): string => text.replace(/\\[nrt]/g, " ").replace(/[\s\\"]+/g, " ").trim()
+
 /**
  * Whether words quote the request, as servers do that validate with pydantic ("input: {…}"). They are looked up in the
  * request in overlapping pieces, a few dozen searches at most; a text shorter than a piece is looked up as a whole.
  */
 const quotes = (words: string, request: ChatRequest): boolean => {
   const texts = request.messages.flatMap(partsOf).map((part) => part.type === "text" ? part.text : part.image_url.url)
-  return texts.some((content) => {
-    if (content.length < piece) return content.trim().length >= 8 && words.includes(content)
-    for (let start = 0; start + piece <= words.length; start += piece / 2) {
-      if (content.includes(words.slice(start, start + piece))) return true
+  const said = flat(words)
+  return texts.some((text) => {
+    const content = flat(text)
+    if (content.length < piece) return content.length >= 8 && said.includes(content)
+    for (let start = 0; start + piece <= said.length; start += piece / 2) {
+      if (content.includes(said.slice(start, start + piece))) return true
     }
     return false
   })

@@ -8,13 +8,13 @@ import { breakerRefusal } from "./Breaker.ts"
 import { type ProviderLedger, REQUESTS, TOKENS } from "./ProviderLedger.ts"
 
 /** The part of a limit that the request's lane may use: all of it for the high lane, less the reserve for others. */
-const share = (provider: ProviderLedger, demand: Demand): number =>
-  demand.lane === "high" ? 1 : 1 - provider.settings.highPriorityReservePct / 100
+const usable = (limit: number, provider: ProviderLedger, demand: Demand): number =>
+  demand.lane === "high" ? limit : (limit * (100 - provider.settings.highPriorityReservePct)) / 100
 
 /** Tokens of input and output this request is expected to take. */
 export const cost = (provider: ProviderLedger, demand: Demand): number => {
   const input = provider.inputCost(demand)
-  return input + provider.outputCost(demand, input, provider.tokenLimit * share(provider, demand))
+  return input + provider.outputCost(demand, input, usable(provider.tokenLimit, provider, demand))
 }
 
 /** Why the provider must not be called; `undefined` where it may. The provider has been rolled to `nowMs`. */
@@ -26,13 +26,13 @@ export const admission = (
 ): RefusalReason | undefined => {
   if (demand.forceProvider !== undefined && demand.forceProvider !== provider.spec.name) return "not_forced"
   if (demand.tried.length > 0 && demand.tried.includes(provider.spec.name)) return "tried"
-  const usable = share(provider, demand)
-  if (estimatedTokens > provider.tokenLimit * usable || 1 > provider.requestLimit * usable) return "too_large"
+  const tokens = usable(provider.tokenLimit, provider, demand)
+  if (estimatedTokens > tokens) return "too_large"
   if (nowMs < provider.benchedUntilMs) return "benched"
   const broken = breakerRefusal(provider.breaker, nowMs)
   if (broken !== undefined) return broken
-  if (provider.requestsUsed + 1 > provider.requestLimit * usable) return "requests_full"
-  if (provider.tokensUsed + estimatedTokens > provider.tokenLimit * usable) return "tokens_full"
+  if (provider.requestsUsed + 1 > usable(provider.requestLimit, provider, demand)) return "requests_full"
+  if (provider.tokensUsed + estimatedTokens > tokens) return "tokens_full"
   return undefined
 }
 
@@ -60,7 +60,7 @@ const full = (
   nowMs: number
 ): Pick<Refusal, "retryAfterMs" | "needed" | "limit"> => {
   const requests = dimension === REQUESTS
-  const limit = (requests ? provider.requestLimit : provider.tokenLimit) * share(provider, demand)
+  const limit = usable(requests ? provider.requestLimit : provider.tokenLimit, provider, demand)
   const used = requests ? provider.requestsUsed : provider.tokensUsed
   return { retryAfterMs: roomInMs(provider, dimension, used, needed, limit, nowMs), needed, limit }
 }
@@ -82,7 +82,7 @@ export const refusal = (provider: ProviderLedger, demand: Demand, nowMs: number)
         ...base,
         retryAfterMs: Number.POSITIVE_INFINITY,
         needed: estimatedTokens,
-        limit: provider.tokenLimit * share(provider, demand)
+        limit: usable(provider.tokenLimit, provider, demand)
       }
     case "benched":
       return { ...base, retryAfterMs: provider.benchedUntilMs - nowMs }

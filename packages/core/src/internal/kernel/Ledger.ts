@@ -20,6 +20,16 @@ import { Pins } from "./Pins.ts"
 import { ProviderLedger, REQUESTS, TOKENS } from "./ProviderLedger.ts"
 import { best } from "./Ranking.ts"
 
+/**
+ * A timeout says something of the provider only where the call had this many times its usual latency; a caller in more
+ * of a hurry than that must not open its circuit for everyone.
+ */
+const patience = 4
+
+/** What a vendor reported, if it is a count at all; the ring's sums are exact for whole numbers only. */
+const counted = (tokens: number, reserved: number): number =>
+  Number.isFinite(tokens) && tokens >= 0 ? Math.min(Math.ceil(tokens), Number.MAX_SAFE_INTEGER / 1_024) : reserved
+
 export class Ledger {
   readonly #byName = new Map<string, ProviderLedger>()
   /** Each open reservation with the ledger it was taken from: a provider may leave, or return anew, meanwhile. */
@@ -82,19 +92,25 @@ export class Ledger {
     return this.#lastMs
   }
 
-  /** Keeps one `ProviderLedger` a provider, through changes of the list. */
+  /**
+   * Keeps one `ProviderLedger` a provider, through changes of the list: one that left is remembered until its window
+   * has passed and nothing of it is in flight, since its vendor remembers it as long.
+   */
   #follow(specs: ReadonlyArray<ProviderSpec>, nowMs: number): ReadonlyArray<ProviderLedger> {
     if (specs === this.#specs) return this.#providers
-    const known = new Map(this.#byName)
-    this.#byName.clear()
+    for (const provider of this.#providers) provider.leftAtMs = nowMs
     this.#providers = specs.map((spec) => {
-      const before = known.get(spec.name)
+      const before = this.#byName.get(spec.name)
       const provider = before?.spec.model === spec.model ? before : new ProviderLedger(spec, this.settings, nowMs)
       provider.spec = spec
+      provider.leftAtMs = undefined
       this.#byName.set(spec.name, provider)
       return provider
     })
     this.#specs = specs
+    for (const [name, provider] of this.#byName) {
+      if (provider.isForgotten(nowMs)) this.#byName.delete(name)
+    }
     return this.#providers
   }
 
@@ -133,8 +149,8 @@ export class Ledger {
     provider.window.add(countedAtMs, REQUESTS, 1)
     const refunded = settlement._tag === "Failure" && consequences[settlement.class].tokens === "refunded"
     const used = settlement.usage ?? (refunded ? { inputTokens: 0, outputTokens: 0 } : reservation)
-    provider.window.add(countedAtMs, TOKENS, used.inputTokens)
-    provider.window.add(nowMs, TOKENS, used.outputTokens)
+    provider.window.add(countedAtMs, TOKENS, counted(used.inputTokens, reservation.inputTokens))
+    provider.window.add(nowMs, TOKENS, counted(used.outputTokens, reservation.outputTokens))
   }
 
   #succeeded(
@@ -145,8 +161,8 @@ export class Ledger {
   ): void {
     provider.latency = sampleLatency(provider.latency, this.settings.latency, latencyMs, nowMs)
     if (usage !== undefined) {
-      provider.learnInput(usage.inputTokens, reservation.estimatedInputTokens)
-      provider.learnOutput(usage.outputTokens)
+      provider.learnInput(counted(usage.inputTokens, reservation.inputTokens), reservation.estimatedInputTokens)
+      provider.learnOutput(counted(usage.outputTokens, reservation.outputTokens))
     }
     if (reservation.sessionId !== undefined) this.#pins.answered(reservation.sessionId, provider.spec.name, nowMs)
     this.#result(provider, reservation, "success", nowMs)
@@ -159,10 +175,11 @@ export class Ledger {
     nowMs: number
   ): void {
     const consequence = consequences[failure.class]
-    this.#result(provider, reservation, consequence.breaker ? "failure" : "ignored", nowMs)
+    const hasty = failure.class === "timeout" && failure.latencyMs < provider.latencyMs * patience
+    this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
     if (consequence.request === "fail") return
-    const forMs = failure.retryAfterMs
-      ?? (consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench))
+    // "Retry-After: 0" names no time.
+    const forMs = failure.retryAfterMs || (consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench))
     if (forMs <= 0 || nowMs + forMs <= provider.benchedUntilMs) return
     provider.benchedUntilMs = nowMs + forMs
     provider.benchedBecause = failure.class

@@ -27,6 +27,8 @@ export class ProviderLedger implements Candidate {
   inFlightTokens = 0
   latency: Latency
   breaker: Breaker = initialBreaker
+  /** When the provider was taken out of the list; absent while it is in it. */
+  leftAtMs: number | undefined
   benchedUntilMs = Number.NEGATIVE_INFINITY
   benchedBecause: FailureClass = "rate_limit"
   /** Actual input tokens over estimated ones, moving average. */
@@ -67,6 +69,11 @@ export class ProviderLedger implements Candidate {
   }
   get weight(): number {
     return this.spec.weight
+  }
+
+  /** Whether the provider left so long ago that nothing of it counts any more. */
+  isForgotten(nowMs: number): boolean {
+    return this.leftAtMs !== undefined && this.inFlightRequests === 0 && nowMs - this.leftAtMs > this.settings.window
   }
 
   /** Input tokens this provider is expected to count. */

@@ -1,6 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import {
   type ChatRequest,
+  ProviderRegistry,
   type RouteEvent,
   RouteListener,
   Router,
@@ -181,6 +182,32 @@ describe("Router.chat", () => {
       expect(yield* calls).toEqual([])
     }).pipe(on({ a: {} })))
 
+  it.effect("prints no value of a bad request: it may be the prompt", () =>
+    Effect.gen(function*() {
+      const canary = "CANARY-OF-THE-PROMPT"
+      const bad: ReadonlyArray<unknown> = [
+        { messages: canary },
+        { messages: [{ role: "user", content: [{ type: "input_text", text: canary }] }] },
+        { ...hello, priority: canary },
+        { ...hello, timeout: canary }
+      ]
+      for (const request of bad) {
+        const error = yield* flipped(Effect.flatMap(Router, (router) => router.chat(request as ChatRequest)))
+        expect(error._tag).toBe("InvalidRequest")
+        expect(error.message).not.toContain(canary)
+      }
+    }).pipe(on({ a: {} })))
+
+  it.effect("takes what is no answer for a failed attempt", () =>
+    Effect.gen(function*() {
+      const registry = yield* ProviderRegistry
+      const broken = { requestLimit: 10, tokenLimit: 1_000, weight: 9, chargesMaxTokens: false, model: "m" }
+      yield* registry.register({ ...broken, name: "nothing", chat: () => Effect.succeed(undefined as never) })
+      yield* registry.register({ ...broken, name: "defect", weight: 8, chat: () => Effect.die(new Error("boom")) })
+      expect(yield* chat()).toMatchObject({ provider: "a", attempts: 3 })
+      expect(yield* status).toMatchObject({ nothing: { inFlight: 0 }, defect: { inFlight: 0 } })
+    }).pipe(Effect.scoped, on({ a: {} })))
+
   it.effect("says so when it has no provider", () =>
     flipped(chat()).pipe(
       Effect.map((error) => expect(error._tag).toBe("NoProvidersConfigured")),
@@ -191,7 +218,9 @@ describe("Router.chat", () => {
     const heard: Array<RouteEvent> = []
     const Listener = Layer.succeed(RouteListener, (event) => {
       heard.push(event)
-      throw new Error("the listener's own fault")
+      if (event.attemptNumber === 1) throw new Error("the listener's own fault")
+      // An async listener fits the type; its rejection would end the process if nobody took it.
+      return Promise.reject(new Error("the async listener's own fault"))
     })
     return Effect.gen(function*() {
       const router = yield* Router

@@ -54,6 +54,15 @@ describe("what else a message must not be", () => {
     expect(classify({ message: "no Ada Lovelace here" }, { nowMs: 0, request: short }).message).toContain("withheld")
   })
 
+  it("also where quoting changed its white space or escaped it", () => {
+    const lines = {
+      messages: [{ role: "user", content: "name: Bob Smith\nssn: 123-45-6789\nsay \"hi\" to him\n" }]
+    } as const
+    for (const quoted of [lines.messages[0].content, JSON.stringify(lines.messages[0].content)]) {
+      expect(classify({ message: `Invalid: ${quoted}` }, { nowMs: 0, request: lines }).message).toContain("withheld")
+    }
+  })
+
   it("but what does not quote it stays", () => {
     const failure = classify({ status: 400, error: { message: "max_tokens must be positive" } }, { nowMs: 0, request })
     expect(failure.message).toBe("max_tokens must be positive")

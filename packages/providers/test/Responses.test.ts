@@ -55,9 +55,7 @@ describe("the answer", () => {
 
   it.scoped.each(
     [
-      ["choices: []", "openai", { choices: [] }, ""],
       ["null content", "groq", completion({ message: { content: null }, finish_reason: "tool_calls" }), ""],
-      ["no message", "openai", completion({ finish_reason: "stop" }), ""],
       [
         "content in parts",
         "openai",
@@ -66,8 +64,7 @@ describe("the answer", () => {
       ],
       ["a refusal", "openai", completion({ message: { content: null, refusal: "No." } }), "No."],
       ["content: []", "anthropic", { type: "message", content: [] }, ""],
-      ["no parts", "gemini", { candidates: [{ finishReason: "MAX_TOKENS" }] }, ""],
-      ["no candidates, but usage", "gemini", { usageMetadata: { promptTokenCount: 3 } }, ""]
+      ["no parts", "gemini", { candidates: [{ finishReason: "MAX_TOKENS" }] }, ""]
     ] as const
   )("tolerates %s", ([_, vendor, body, content]) =>
     Effect.gen(function*() {
@@ -110,6 +107,21 @@ describe("the answer", () => {
       expect(openai.failure.class).toBe("content_policy")
       const anthropic = yield* failWith("anthropic", { body: { content: [], stop_reason: "refusal" } })
       expect(anthropic.failure.class).toBe("content_policy")
+    }))
+})
+
+describe("an answer without a message is a transient failure", () => {
+  it.scoped.each(
+    [
+      ["openai", { choices: [] }],
+      ["openai", completion({ finish_reason: "stop" })],
+      ["groq", { choices: [null] }],
+      ["gemini", { usageMetadata: { promptTokenCount: 3 } }],
+      ["gemini", { candidates: [{}] }]
+    ] as const
+  )("%s", ([vendor, body]) =>
+    Effect.gen(function*() {
+      expect(yield* Effect.flip(chat(vendor, { body }))).toMatchObject({ class: "transient" })
     }))
 })
 

@@ -178,6 +178,8 @@ describe("LLMRouter", () => {
     })
     const router = LLMRouter.fromConfig({ providers: [] })
     const client = new OpenAI({ apiKey: "k" })
+    const configured = LLMRouter.fromConfig({ providers: [{ name: "openai", apiKey: "k" }] })
+    expect(thrown(() => configured.register("openai", { client }))).toMatchObject({ _tag: "DuplicateProvider" })
     router.register("a", { client })
     expect(thrown(() => router.register("a", { client }))).toMatchObject({ _tag: "DuplicateProvider" })
     expect(thrown(() => router.register("b", { client, rpm: 0 }))).toMatchObject({ issues: [{ path: "rpm" }] })

@@ -21,50 +21,107 @@ const demandOn = (providers: Demand["providers"], inputTokens = 10): Demand => (
   draw: 0.5
 })
 
-/** What a vendor may have counted: each request at one moment between its reservation and `until`. */
-interface Seen {
+/** Something a vendor counted. */
+interface Counted {
   readonly atMs: number
+  readonly requests: number
   readonly tokens: number
 }
 
 const step = fc.record({
-  waitMs: fc.oneof(fc.nat(50), fc.constantFrom(0, 100, 1_000, 30_000, 60_000, 60_100, 600_000)),
-  settle: fc.boolean(),
-  inputTokens: fc.integer({ min: 1, max: 400 }),
-  outputTokens: fc.nat(400),
-  countedLate: fc.double({ min: 0, max: 1, noNaN: true })
+  waitMs: fc.oneof(fc.nat(200), fc.constantFrom(0, 100, 1_000, 59_600, 60_000, 60_100, 600_000)),
+  settles: fc.boolean(),
+  inputTokens: fc.integer({ min: 1, max: 600 }),
+  late: fc.double({ min: 0, max: 1, noNaN: true })
 })
+
+/** The most that any window ending at one of these moments holds. */
+const peak = (counted: ReadonlyArray<Counted>, of: (each: Counted) => number): number =>
+  Math.max(
+    0,
+    ...counted.map(({ atMs: end }) =>
+      counted.filter(({ atMs }) => atMs > end - settings.window && atMs <= end).reduce((sum, each) => sum + of(each), 0)
+    )
+  )
 
 describe("Ledger", () => {
   it("never lets a vendor see more than its limits in any window, whenever it counts", () => {
-    fc.assert(fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
-      const providers = [spec("a", 8, 3_000)]
-      const ledger = new Ledger(settings, () => {})
-      const inFlight: Array<{ readonly reservation: Reservation; readonly seen: Seen; readonly late: number }> = []
-      const requests: Array<Seen> = []
-      let now = 1_000
-      const within = (seen: ReadonlyArray<Seen>, at: number) =>
-        seen.filter(({ atMs }) => atMs > at - settings.window && atMs <= at)
-      for (const { countedLate, inputTokens, settle, waitMs } of steps) {
-        now += waitMs
-        if (settle && inFlight.length > 0) {
-          const { reservation } = inFlight.shift()!
-          const usage = { inputTokens: reservation.inputTokens, outputTokens: reservation.outputTokens }
-          ledger.settle(reservation, { _tag: "Success", usage, latencyMs: 1 }, now)
-          requests.push({ atMs: now, tokens: usage.outputTokens })
-          continue
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
+        const providers = [spec("a", 8, 3_000)]
+        const ledger = new Ledger(settings, () => {})
+        const inFlight: Array<{ readonly reservation: Reservation; readonly arrivesMs: number }> = []
+        const counted: Array<Counted> = []
+        let now = 1_000
+        for (const { inputTokens, late, settles, waitMs } of steps) {
+          now += waitMs
+          const ended = settles ? inFlight.shift() : undefined
+          if (ended !== undefined) {
+            const { arrivesMs, reservation } = ended
+            // The vendor counts the request and its input when it arrives, and the output when it is done.
+            counted.push({ atMs: Math.min(arrivesMs, now), requests: 1, tokens: reservation.inputTokens })
+            counted.push({ atMs: now, requests: 0, tokens: reservation.outputTokens })
+            ledger.settle(reservation, { _tag: "Success", usage: reservation, latencyMs: 1 }, now)
+          } else {
+            const decision = ledger.reserve(demandOn(providers, inputTokens), now)
+            if (decision._tag === "Refused") continue
+            inFlight.push({ reservation: decision.reservation, arrivesMs: now + late * settings.transit })
+          }
         }
-        const decision = ledger.reserve(demandOn(providers, inputTokens), now)
-        if (decision._tag === "Refused") continue
-        // The vendor counts the request when it arrives: somewhere within the transit time.
-        const arrives = now + countedLate * settings.transit
-        const seen = { atMs: arrives, tokens: decision.reservation.inputTokens }
-        inFlight.push({ reservation: decision.reservation, seen, late: countedLate })
-        const counted = within([...requests, ...inFlight.map((each) => each.seen)], arrives)
-        expect(counted.filter((each) => inFlight.some(({ seen: mine }) => mine === each)).length).toBeLessThanOrEqual(8)
-        expect(counted.reduce((sum, { tokens }) => sum + tokens, 0)).toBeLessThanOrEqual(3_000)
+        expect(peak(counted, ({ requests }) => requests)).toBeLessThanOrEqual(8)
+        expect(peak(counted, ({ tokens }) => tokens)).toBeLessThanOrEqual(3_000)
+      }),
+      { numRuns: 300 }
+    )
+  })
+
+  it("takes nothing for a count that is none, and more than was reserved for what it is", () => {
+    const providers = [spec("a", 100, 1_000)]
+    for (
+      const [inputTokens, expected] of [[Number.NaN, 266], [-500, 266], [Infinity, 266], [10.5, 11], [
+        900,
+        900
+      ]] as const
+    ) {
+      const ledger = new Ledger(settings, () => {})
+      const decision = ledger.reserve(demandOn(providers, 266), 0)
+      if (decision._tag === "Refused") throw new Error("refused")
+      const usage = { inputTokens, outputTokens: 0 }
+      expect(ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, 0)).toMatchObject({
+        tokensUsed: expected
+      })
+    }
+  })
+
+  it("remembers a provider that left as long as its vendor does", () => {
+    const [a, b] = [spec("a", 10), spec("b", 1)]
+    const ledger = new Ledger(settings, () => {})
+    const use = (providers: Demand["providers"], nowMs: number) => {
+      const decision = ledger.reserve({ ...demandOn(providers), forceProvider: "b" }, nowMs)
+      if (decision._tag === "Granted") {
+        ledger.settle(decision.reservation, { _tag: "Failure", class: "caller_fault", latencyMs: 1 }, nowMs)
       }
-    }))
+      return decision._tag
+    }
+    expect(use([a, b], 0)).toBe("Granted")
+    ledger.snapshot([a], 10)
+    expect(use([a, b], 20)).toBe("Refused")
+    ledger.snapshot([a], 30)
+    ledger.snapshot([a, spec("c", 1)], 70_000)
+    expect(use([a, b], 70_001)).toBe("Granted")
+  })
+
+  it("holds a timeout against the provider only where the call had several times its usual latency", () => {
+    const providers = [spec("a", 100)]
+    for (const [latencyMs, circuit] of [[1_999, "closed"], [2_000, "open"]] as const) {
+      const ledger = new Ledger(settings, () => {})
+      for (let turn = 0; turn < 5; turn++) {
+        const decision = ledger.reserve(demandOn(providers), turn)
+        if (decision._tag === "Refused") throw new Error("refused")
+        ledger.settle(decision.reservation, { _tag: "Failure", class: "timeout", latencyMs }, turn)
+      }
+      expect(ledger.snapshot(providers, 10)[0]).toMatchObject({ circuit })
+    }
   })
 
   it("settles once: the second time changes nothing", () => {
@@ -91,7 +148,7 @@ describe("Ledger", () => {
     const ledger = new Ledger(settings, () => {})
     const decision = ledger.reserve(demandOn(providers), 3_600_000)
     if (decision._tag === "Refused") throw new Error("refused")
-    ledger.settle(decision.reservation, { _tag: "Failure", class: "caller_fault" }, 3_600_000)
+    ledger.settle(decision.reservation, { _tag: "Failure", class: "caller_fault", latencyMs: 1 }, 3_600_000)
     expect(ledger.reserve(demandOn(providers), 0)._tag).toBe("Refused")
     expect(ledger.reserve(demandOn(providers), 59_000)._tag).toBe("Refused")
     expect(ledger.reserve(demandOn(providers), 60_200)._tag).toBe("Granted")
@@ -121,7 +178,7 @@ describe("Ledger", () => {
     if (decision._tag === "Refused") throw new Error("refused")
     const again = [{ ...a, model: "other" }]
     ledger.snapshot(again, 0)
-    ledger.settle(decision.reservation, { _tag: "Failure", class: "cancelled" }, 0)
+    ledger.settle(decision.reservation, { _tag: "Failure", class: "cancelled", latencyMs: 1 }, 0)
     expect(ledger.snapshot(again, 0)[0]).toMatchObject({ requestsUsed: 0, tokensUsed: 0, inFlight: 0 })
     expect(ledger.open).toBe(0)
   })

@@ -75,6 +75,22 @@ describe("Ledger", () => {
     )
   })
 
+  it.each([["requests", spec("a", 1)], ["tokens", spec("a", 100, 300)]] as const)(
+    "holds %s for the time a request may be on its way, or until it is done if that is sooner",
+    (_dimension, provider) => {
+      // Reserved at 0, counted by the vendor up to 500 ms later: a request at 60.3 s could still meet it.
+      for (const [doneMs, refusedMs, grantedMs] of [[2_000, 60_500, 60_700], [200, 60_250, 60_300]] as const) {
+        const ledger = new Ledger(settings, () => {})
+        const decision = ledger.reserve(demandOn([provider], 300), 0)
+        if (decision._tag === "Refused") throw new Error("refused")
+        const usage = { inputTokens: 300, outputTokens: 0 }
+        ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, doneMs)
+        expect(ledger.reserve(demandOn([provider], 300), refusedMs)._tag).toBe("Refused")
+        expect(ledger.reserve(demandOn([provider], 300), grantedMs)._tag).toBe("Granted")
+      }
+    }
+  )
+
   it("takes nothing for a count that is none, and more than was reserved for what it is", () => {
     const providers = [spec("a", 100, 1_000)]
     for (

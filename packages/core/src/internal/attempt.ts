@@ -1,79 +1,91 @@
-import { Cause, Effect, Exit, Option } from "effect"
-import type { ChatRequest } from "../ChatRequest.ts"
-import type { ProviderResponse } from "../ChatResponse.ts"
-import { type Provider, ProviderFailure } from "../Provider.ts"
-import type { Settlement } from "../RouterState.ts"
+import { Cause, Effect, Exit, Option, Random } from "effect"
+import type { ChatResponse } from "../ChatResponse.ts"
+import type { Provider, ProviderFailure } from "../Provider.ts"
+import type { ProviderRegistryService } from "../ProviderRegistry.ts"
+import { DeadlineExceeded } from "../RouterError.ts"
+import type { RouterError } from "../RouterError.ts"
+import type { RouteEvent } from "../RouterEvent.ts"
+import type { Reservation, RouterStateService } from "../RouterState.ts"
+import { callProvider, type Outcome, type Restore } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
+import { answerOf, eventOf, exhausted, type Route } from "./route.ts"
 
-/** How one call to one provider ended. */
-export interface Outcome {
-  readonly exit: Exit.Exit<ProviderResponse, ProviderFailure>
-  readonly latencyMs: number
-  readonly settlement: Settlement
+interface Services {
+  readonly registry: ProviderRegistryService
+  readonly state: RouterStateService
+  readonly publish: (event: RouteEvent) => void
 }
 
-const timedOut = (ms: number) => () =>
-  new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` })
+/** With less time than this left a call cannot succeed, but would be paid for. */
+const shortestCallMs = 1
 
-/** A provider may be anyone's own code: what it answers is checked before it is taken for an answer. */
-const isAnswer = (response: ProviderResponse): boolean =>
-  typeof response === "object" && response !== null && typeof response.content === "string"
-
-const notAnAnswer = () => new ProviderFailure({ class: "transient", message: "the adapter answered without content" })
-
-/** A defect is the adapter's fault, not the caller's: it costs this attempt only. */
-const fromDefect = (defect: unknown): ProviderFailure =>
-  new ProviderFailure({
-    class: "transient",
-    message: `the adapter failed: ${defect instanceof Error ? defect.name : typeof defect}`,
-    cause: defect
-  })
-
-/** A failure whose class says what happened: a typed failure, else the interruption, else the defect. */
-const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | undefined =>
-  Option.getOrElse(
-    Cause.failureOption(cause),
-    () => Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
+/** Settles and tells; a defect in either is logged and never costs the answer. */
+const settle = (
+  { publish, state }: Services,
+  route: Route,
+  called: { readonly provider: Provider; readonly reservation: Reservation },
+  outcome: Outcome
+): Effect.Effect<void> =>
+  Effect.clockWith((clock) =>
+    Effect.map(state.settle(called.reservation, outcome.settlement), (after) => {
+      const timestamp = clock.unsafeCurrentTimeMillis()
+      publish(eventOf(route, called.reservation, outcome, { provider: called.provider, state: after, timestamp }))
+    })
+  ).pipe(
+    Effect.catchAllCause((cause) => Effect.logError("route-llm: a reservation could not be settled", cause))
   )
 
-const settlementOf = (
-  exit: Exit.Exit<ProviderResponse, ProviderFailure>,
-  latencyMs: number
-): Settlement =>
-  Exit.match(exit, {
-    onSuccess: ({ usage }): Settlement => ({ _tag: "Success", usage, latencyMs }),
-    onFailure: (cause): Settlement => {
-      const failure = Option.getOrUndefined(Cause.failureOption(cause))
-      return failure === undefined
-        ? { _tag: "Failure", class: "cancelled", latencyMs }
-        : { _tag: "Failure", class: failure.class, usage: failure.usage, latencyMs, retryAfterMs: failure.retryAfterMs }
-    }
+const noteFailure = (route: Route, { model, name }: Provider, { exit, latencyMs }: Outcome): void => {
+  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+  if (failure === undefined) return
+  const { class: failureClass, message, retryAfterMs, status } = failure
+  route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
+}
+
+const demandOf = ({ failed, inputTokens, request }: Route) => ({
+  lane: request.priority ?? "normal" as const,
+  inputTokens,
+  maxTokens: request.maxTokens,
+  sessionId: request.sessionId,
+  forceProvider: request.forceProvider,
+  tried: failed.map(({ provider }) => provider)
+})
+
+const call = (
+  services: Services,
+  route: Route,
+  called: { readonly provider: Provider; readonly reservation: Reservation },
+  budget: { readonly timeoutMs: number; readonly restore: Restore }
+): Effect.Effect<ChatResponse, ProviderFailure> =>
+  Effect.flatMap(callProvider(called.provider, route.request, budget), (outcome) => {
+    const answer = Effect.map(
+      outcome.exit,
+      (response) => answerOf(route, called.reservation, response, outcome.latencyMs)
+    )
+    const note = Effect.sync(() => noteFailure(route, called.provider, outcome))
+    return settle(services, route, called, outcome).pipe(Effect.zipRight(note), Effect.zipRight(answer))
   })
 
 /**
- * Calls the provider once, for at most `timeoutMs`, and always succeeds with how that ended. `restore` makes just the
- * call interruptible, so that nothing comes between its end and the settling of its reservation.
+ * One attempt: reserve, call, settle. Only the call is interruptible, so a reservation that was granted is settled
+ * whatever happens. Fails with `ProviderFailure` where another candidate may do better, and with the route's own error
+ * where there is none or no time.
  */
-export const callProvider = (
-  provider: Provider,
-  request: ChatRequest,
-  timeoutMs: number,
-  restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
-): Effect.Effect<Outcome> =>
-  Effect.flatMap(Effect.clock, (clock) =>
-    Effect.suspend(() => {
-      const startedMs = monotonicMs(clock)
-      return Effect.suspend(() => provider.chat(request)).pipe(
-        Effect.filterOrFail(isAnswer, notAnAnswer),
-        // Timers drop the fraction of a millisecond, and one that fires early would leave a last bit of the deadline.
-        Effect.timeoutFail({ duration: Math.ceil(timeoutMs), onTimeout: timedOut(timeoutMs) }),
-        restore,
-        Effect.exit,
-        Effect.map((exit): Outcome => {
-          const failure = Exit.isFailure(exit) ? classified(exit.cause) : undefined
-          const ended = failure === undefined ? exit : Exit.fail(failure)
-          const latencyMs = monotonicMs(clock) - startedMs
-          return { exit: ended, latencyMs, settlement: settlementOf(ended, latencyMs) }
-        })
-      )
-    }))
+export const makeAttempt =
+  (services: Services) => (route: Route): Effect.Effect<ChatResponse, ProviderFailure | RouterError> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const timeoutMs = route.deadlineMs - monotonicMs(yield* Effect.clock)
+        if (timeoutMs < shortestCallMs) {
+          return yield* new DeadlineExceeded({ timeoutMs: route.timeoutMs, attempts: route.failed })
+        }
+        // Read anew for each attempt: providers come and go.
+        const providers = yield* services.registry.providers
+        const draw = yield* Random.next
+        const decision = yield* services.state.reserve({ ...demandOf(route), providers, draw })
+        if (decision._tag === "Refused") return yield* exhausted(route, decision.refusals)
+        const { reservation } = decision
+        const provider = providers.find(({ name }) => name === reservation.provider)!
+        return yield* call(services, route, { provider, reservation }, { timeoutMs, restore })
+      })
+    )

@@ -1,9 +1,12 @@
-import { Either, ParseResult, Schema } from "effect"
+import { Either, Exit, type ParseResult, Schema } from "effect"
 import { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
+import type { Provider } from "../Provider.ts"
 import { AllProvidersFailed, InvalidRequest, NoCapacity, TokenLimitExceeded } from "../RouterError.ts"
 import type { FailedAttempt } from "../RouterError.ts"
-import type { Refusal } from "../RouterState.ts"
+import type { RouteEvent } from "../RouterEvent.ts"
+import type { ProviderState, Refusal, Reservation } from "../RouterState.ts"
+import type { Outcome } from "./callProvider.ts"
 import { toIssues } from "./schemaIssues.ts"
 
 const validate = Schema.validateEither(ChatRequest, { onExcessProperty: "error" })
@@ -56,8 +59,48 @@ export const exhausted = (
   return new NoCapacity({ retryAfterMs, perProvider })
 }
 
+interface Tokens {
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
 /** What the answer took: as reported, else as it was reserved. */
-export const usageOf = (
-  response: ProviderResponse,
-  reserved: { readonly inputTokens: number; readonly outputTokens: number }
-): { readonly inputTokens: number; readonly outputTokens: number } => response.usage ?? reserved
+const tokensOf = ({ usage }: ProviderResponse, reserved: Tokens): Tokens => {
+  const { inputTokens, outputTokens } = usage ?? reserved
+  return { inputTokens, outputTokens }
+}
+
+/** The route's answer. */
+export const answerOf = (route: Route, reservation: Reservation, response: ProviderResponse, latencyMs: number) => ({
+  content: response.content,
+  provider: reservation.provider,
+  model: response.model,
+  ...tokensOf(response, reservation),
+  latencyMs,
+  attempts: route.failed.length + 1,
+  finishReason: response.finishReason,
+  raw: response.raw
+})
+
+/** What is told of an attempt that has ended; `state` is the provider's after it. */
+export const eventOf = (
+  route: Route,
+  reservation: Reservation,
+  { exit, latencyMs, settlement }: Outcome,
+  after: { readonly provider: Provider; readonly state: ProviderState | undefined; readonly timestamp: number }
+): RouteEvent => ({
+  _tag: "RouteEvent",
+  outcome: settlement._tag === "Success" ? "success" : settlement.class,
+  provider: reservation.provider,
+  model: Exit.isSuccess(exit) ? exit.value.model : after.provider.model,
+  ...(Exit.isSuccess(exit)
+    ? tokensOf(exit.value, reservation)
+    : { inputTokens: settlement.usage?.inputTokens ?? 0, outputTokens: settlement.usage?.outputTokens ?? 0 }),
+  latencyMs,
+  headroomPct: (after.state?.headroom ?? 0) * 100,
+  circuitOpen: after.state?.circuit === "open",
+  timestamp: after.timestamp,
+  attemptNumber: route.failed.length + 1,
+  sessionId: route.request.sessionId,
+  priority: route.request.priority ?? "normal"
+})

@@ -1,0 +1,81 @@
+import { Cause, Effect, Exit, Option } from "effect"
+import type { ChatRequest } from "../ChatRequest.ts"
+import type { ProviderResponse } from "../ChatResponse.ts"
+import { type Provider, ProviderFailure } from "../Provider.ts"
+import type { Settlement } from "../RouterState.ts"
+import { monotonicMs } from "./clock.ts"
+
+/** How one call to one provider ended. */
+export interface Outcome {
+  readonly exit: Exit.Exit<ProviderResponse, ProviderFailure>
+  readonly latencyMs: number
+  readonly settlement: Settlement
+}
+
+/** Makes an effect interruptible again, inside of a region that is not. */
+export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
+const timedOut = (ms: number) => () =>
+  new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` })
+
+/** A provider may be anyone's own code: what it answers is checked before it is taken for an answer. */
+const isAnswer = (response: ProviderResponse): boolean =>
+  typeof response === "object" && response !== null && typeof response.content === "string"
+
+const notAnAnswer = () => new ProviderFailure({ class: "transient", message: "the adapter answered without content" })
+
+/** A defect is the adapter's fault, not the caller's: it costs this attempt only. */
+const fromDefect = (defect: unknown): ProviderFailure =>
+  new ProviderFailure({
+    class: "transient",
+    message: `the adapter failed: ${defect instanceof Error ? defect.name : typeof defect}`,
+    cause: defect
+  })
+
+/** A failure whose class says what happened: a typed failure, else the interruption, else the defect. */
+const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | undefined =>
+  Option.getOrElse(
+    Cause.failureOption(cause),
+    () => Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
+  )
+
+const settlementOf = (
+  exit: Exit.Exit<ProviderResponse, ProviderFailure>,
+  latencyMs: number
+): Settlement =>
+  Exit.match(exit, {
+    onSuccess: ({ usage }): Settlement => ({ _tag: "Success", usage, latencyMs }),
+    onFailure: (cause): Settlement => {
+      const failure = Option.getOrUndefined(Cause.failureOption(cause))
+      return failure === undefined
+        ? { _tag: "Failure", class: "cancelled", latencyMs }
+        : { _tag: "Failure", class: failure.class, usage: failure.usage, latencyMs, retryAfterMs: failure.retryAfterMs }
+    }
+  })
+
+/**
+ * Calls the provider once, for at most `timeoutMs`, and always succeeds with how that ended. `restore` makes just the
+ * call interruptible, so that nothing comes between its end and the settling of its reservation.
+ */
+export const callProvider = (
+  provider: Provider,
+  request: ChatRequest,
+  { restore, timeoutMs }: { readonly timeoutMs: number; readonly restore: Restore }
+): Effect.Effect<Outcome> =>
+  Effect.flatMap(Effect.clock, (clock) =>
+    Effect.suspend(() => {
+      const startedMs = monotonicMs(clock)
+      return Effect.suspend(() => provider.chat(request)).pipe(
+        Effect.filterOrFail(isAnswer, notAnAnswer),
+        // Timers drop the fraction of a millisecond, and one that fires early would leave a last bit of the deadline.
+        Effect.timeoutFail({ duration: Math.ceil(timeoutMs), onTimeout: timedOut(timeoutMs) }),
+        restore,
+        Effect.exit,
+        Effect.map((exit): Outcome => {
+          const failure = Exit.isFailure(exit) ? classified(exit.cause) : undefined
+          const ended = failure === undefined ? exit : Exit.fail(failure)
+          const latencyMs = monotonicMs(clock) - startedMs
+          return { exit: ended, latencyMs, settlement: settlementOf(ended, latencyMs) }
+        })
+      )
+    }))

@@ -18,6 +18,12 @@ export const TOKENS = 1
 /** Weight of the newest answer in the learned tokens; a single odd request moves them little. */
 const learningRate = 0.1
 
+/**
+ * Mean absolute deviations above the mean that are reserved for an answer. Between the moment a vendor counts a long
+ * answer and the moment it is settled here, the reservation is all that stands for it; it costs room in flight only.
+ */
+const deviations = 2
+
 /** A learned ratio outside these bounds says more about a mistake than about a tokenizer. */
 const ratioBounds = { min: 0.25, max: 4 }
 
@@ -33,8 +39,9 @@ export class ProviderLedger implements Candidate {
   benchedBecause: FailureClass = "rate_limit"
   /** Actual input tokens over estimated ones, moving average. */
   #inputRatio = 1
-  /** Output tokens of an answer, moving average. */
-  #expectedOutput: number
+  /** Output tokens of an answer, moving average, and how far answers lie from it, likewise. */
+  #outputMean: number
+  #outputDeviation = 0
   /** The window's older part over its recent one. */
   readonly #olderShare: number
   #nowMs = 0
@@ -43,7 +50,7 @@ export class ProviderLedger implements Candidate {
     this.window = new RollingWindow(settings.window, settings.buckets, 2)
     this.#olderShare = settings.window / this.window.recentMs - 1
     this.latency = initialLatency(settings.latency, nowMs)
-    this.#expectedOutput = settings.outputPriorTokens
+    this.#outputMean = settings.outputPriorTokens
   }
 
   /** Brings everything that depends on time to `nowMs`. */
@@ -87,7 +94,8 @@ export class ProviderLedger implements Candidate {
    */
   outputCost(demand: Demand, inputTokens: number, tokenLimit: number): number {
     if (demand.maxTokens !== undefined && this.spec.chargesMaxTokens) return demand.maxTokens
-    const expected = Math.min(Math.ceil(this.#expectedOutput), demand.maxTokens ?? Number.POSITIVE_INFINITY)
+    const usual = Math.ceil(this.#outputMean + deviations * this.#outputDeviation)
+    const expected = Math.min(usual, demand.maxTokens ?? Number.POSITIVE_INFINITY)
     return Math.max(0, Math.min(expected, Math.floor(tokenLimit) - inputTokens))
   }
 
@@ -98,7 +106,8 @@ export class ProviderLedger implements Candidate {
   }
 
   learnOutput(tokens: number): void {
-    this.#expectedOutput += learningRate * (tokens - this.#expectedOutput)
+    this.#outputDeviation += learningRate * (Math.abs(tokens - this.#outputMean) - this.#outputDeviation)
+    this.#outputMean += learningRate * (tokens - this.#outputMean)
   }
 
   /** Whether requests or tokens run out within the look-ahead, at the present rate. */

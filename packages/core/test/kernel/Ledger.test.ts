@@ -127,6 +127,20 @@ describe("Ledger", () => {
     expect(use([a, b], 70_001)).toBe("Granted")
   })
 
+  it("leaves a session's provider when that has left the list", () => {
+    const [a, b] = [spec("a", 10), spec("b", 10)]
+    const ledger = new Ledger(settings, () => {})
+    const place = (providers: Demand["providers"], forceProvider?: string) => {
+      const decision = ledger.reserve({ ...demandOn(providers), sessionId: "s", forceProvider }, 0)
+      if (decision._tag === "Refused") throw new Error("refused")
+      ledger.settle(decision.reservation, { _tag: "Success", latencyMs: 1 }, 0)
+      return decision.reservation.provider
+    }
+    expect(place([a, b], "b")).toBe("b")
+    expect(place([a, b])).toBe("b")
+    expect(place([a])).toBe("a")
+  })
+
   it("holds a timeout against the provider only where the call had several times its usual latency", () => {
     const providers = [spec("a", 100)]
     for (const [latencyMs, circuit] of [[1_999, "closed"], [2_000, "open"]] as const) {

@@ -118,7 +118,7 @@ export class Ledger {
   #pinned(demand: Demand, nowMs: number): ProviderLedger | undefined {
     if (demand.sessionId === undefined) return undefined
     const provider = this.#byName.get(this.#pins.get(demand.sessionId, nowMs) ?? "")
-    if (provider === undefined) return undefined
+    if (provider === undefined || provider.leftAtMs !== undefined) return undefined
     provider.roll(nowMs)
     return admission(provider, demand, cost(provider, demand), nowMs) === undefined ? provider : undefined
   }

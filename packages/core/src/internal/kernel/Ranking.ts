@@ -24,13 +24,15 @@ export const best = (
     const provider = providers[index]!
     provider.roll(nowMs)
     const estimatedTokens = cost(provider, demand)
+    const points = score(provider, estimatedTokens, weights, settings.latency.ceiling)
+    // The cheapest question first: most candidates are behind one that has been found already.
+    if (chosenSafe && points < chosenScore) continue
     if (admission(provider, demand, estimatedTokens, nowMs) !== undefined) continue
     const safe = !predicts || !provider.atRisk
-    if (chosenSafe && !safe) continue
-    const points = score(provider, estimatedTokens, weights, settings.latency.ceiling)
-    if (points === chosenScore && safe === chosenSafe && chosen !== undefined) {
+    if (safe === chosenSafe ? points < chosenScore : chosenSafe) continue
+    if (safe === chosenSafe && points === chosenScore && chosen !== undefined) {
       ties = ties === undefined ? [chosen, provider] : [...ties, provider]
-    } else if (points > chosenScore || safe !== chosenSafe) {
+    } else {
       chosen = provider
       chosenScore = points
       chosenSafe = safe

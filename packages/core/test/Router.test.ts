@@ -161,6 +161,17 @@ describe("Router.chat", () => {
       expect((yield* status)["a"]).toMatchObject({ inFlight: 0, circuit: "closed" })
     }).pipe(on({ a: { script: [hang, hang] } })))
 
+  it.live("ends at the deadline on a real clock too, without a last call that cannot succeed", () =>
+    Effect.gen(function*() {
+      const late = yield* Effect.all(Array.from({ length: 40 }, () => flipped(chat({ timeout: 20.5 }))), {
+        concurrency: "unbounded"
+      })
+      expect(new Set(late.map(({ _tag }) => _tag))).toEqual(new Set(["DeadlineExceeded"]))
+      expect(new Set(yield* calls)).toEqual(new Set(["a"]))
+      // Twenty milliseconds say nothing of a provider that is taken for one of half a second.
+      expect((yield* status)["a"]).toMatchObject({ circuit: "closed", inFlight: 0 })
+    }).pipe(on({ a: { weight: 9, script: Array(40).fill(hang) }, b: {} })))
+
   it.effect("refuses bad input before anything is sent", () =>
     Effect.gen(function*() {
       const bad: ReadonlyArray<readonly [Partial<Record<keyof ChatRequest, unknown>>, string]> = [

@@ -70,6 +70,8 @@ export interface RouterService {
 /** Events kept for a reader that lags. */
 const eventsKept = 256
 
+const heuristic = Context.get(Context.empty(), TokenEstimator)
+
 const make = Effect.gen(function*() {
   const registry = yield* ProviderRegistry
   const state = yield* RouterState
@@ -89,6 +91,13 @@ const make = Effect.gen(function*() {
     }
   }
 
+  /** An estimator may be anyone's own: what it answers is used only if it is a count. */
+  const estimate = (request: ChatRequest) =>
+    Effect.flatMap(
+      estimator.estimate(request),
+      (tokens) => Number.isFinite(tokens) && tokens >= 0 ? Effect.succeed(tokens) : heuristic.estimate(request)
+    )
+
   const attempt = makeAttempt({ registry, state, publish })
 
   const chat = (request: ChatRequest): Effect.Effect<ChatResponse, RouterError> =>
@@ -101,7 +110,7 @@ const make = Effect.gen(function*() {
         return yield* new UnknownProvider({ provider: forced, registered: providers.map(({ name }) => name) })
       }
       const timeoutMs = request.timeout === undefined ? settings.timeout : Duration.toMillis(request.timeout)
-      const inputTokens = yield* estimator.estimate(request)
+      const inputTokens = yield* estimate(request)
       const deadlineMs = monotonicMs(yield* Effect.clock) + timeoutMs
       const route: Route = { request, inputTokens, deadlineMs, timeoutMs, failed: [] }
       return yield* attempt(route).pipe(

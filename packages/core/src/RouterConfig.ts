@@ -56,7 +56,10 @@ const baseUrl = allowsSecret(
   "an address that starts with http:// or https://, without user and password"
 )
 
-const limit = allows(Schema.Finite.pipe(Schema.positive()), "a finite number greater than 0 (leave it out if unknown)")
+const limit = allows(
+  Schema.Finite.pipe(Schema.greaterThanOrEqualTo(1)),
+  "a finite number ≥ 1 (leave it out if unknown)"
+)
 const weight = allows(Schema.Finite.pipe(Schema.nonNegative()), "a finite number ≥ 0")
 const seconds = allows(
   Schema.Finite.pipe(Schema.positive(), Schema.lessThanOrEqualTo(86_400)),

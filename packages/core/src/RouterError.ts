@@ -61,7 +61,7 @@ const describeRefusal = (refusal: Refusal): string =>
 
 /**
  * No candidate may take the request now: each is full, benched or has an open circuit. `retryAfterMs` is the earliest
- * moment that changes, counted from now.
+ * moment that changes, counted from now; `Infinity` where waiting does not help.
  *
  * @since 0.1.0
  */
@@ -72,7 +72,9 @@ export class NoCapacity extends Data.TaggedError("NoCapacity")<{
   readonly isRetryable = true
   override get message(): string {
     return `No provider can take the request now. ${this.perProvider.map(describeRefusal).join("; ")}. `
-      + `Try again in ${seconds(this.retryAfterMs)}, or add a provider.`
+      + (Number.isFinite(this.retryAfterMs)
+        ? `Try again in ${seconds(this.retryAfterMs)}, or add a provider.`
+        : "Waiting does not help: raise a limit, or lower highPriorityReservePct.")
   }
 }
 

@@ -77,6 +77,8 @@ export interface Reservation {
   readonly outputTokens: number
   /** The input estimate before the learned ratio, which settling corrects. */
   readonly estimatedInputTokens: number
+  /** The vendor has charged `outputTokens` on arrival, whatever the answer takes. */
+  readonly outputCharged: boolean
   readonly reservedAtMs: number
   /** Which life of the breaker it belongs to: a result of an earlier life never moves it. */
   readonly epoch: number

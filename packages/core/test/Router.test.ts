@@ -6,7 +6,8 @@ import {
   RouteListener,
   Router,
   type RouterError,
-  RouterState
+  RouterState,
+  TokenEstimator
 } from "@route-llm/core"
 import { answer, failure, hang, RouterTest, type ScriptedProvider } from "@route-llm/core/testing"
 import { Chunk, Effect, Exit, Fiber, Layer, Stream, TestClock } from "effect"
@@ -218,6 +219,25 @@ describe("Router.chat", () => {
       expect(yield* chat()).toMatchObject({ provider: "a", attempts: 3 })
       expect(yield* status).toMatchObject({ nothing: { inFlight: 0 }, defect: { inFlight: 0 } })
     }).pipe(Effect.scoped, on({ a: {} })))
+
+  it.effect("keeps its deadline where the caller's region cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(Effect.uninterruptible(flipped(chat({ timeout: "5 seconds" }))))
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "DeadlineExceeded" })
+    }).pipe(on({ a: { script: [hang] } })))
+
+  it.effect("uses its own estimate where the estimator's is no count", () =>
+    Effect.gen(function*() {
+      yield* chat()
+      expect(yield* status).toMatchObject({ a: { rpmUsed: 1, tpmUsed: 20 } })
+    }).pipe(
+      Effect.provide(
+        RouterTest.layer({ a: { tpm: 1_000 } }).pipe(
+          Layer.provide(Layer.succeed(TokenEstimator, { estimate: () => Effect.succeed(Number.NaN) }))
+        )
+      )
+    ))
 
   it.effect("says so when it has no provider", () =>
     flipped(chat()).pipe(

@@ -14,7 +14,7 @@ const decoded = (input: RouterConfigInput) => Either.getOrThrow(decodeRouterConf
 const provider = (fields: Record<string, unknown>) => ({ providers: [{ name: "a" }, { name: "b", ...fields }] })
 const settings = (fields: Record<string, unknown>) => ({ providers: [], ...fields })
 
-const limit = "expected a finite number greater than 0 (leave it out if unknown)"
+const limit = "expected a finite number ≥ 1 (leave it out if unknown)"
 const weight = "expected a finite number ≥ 0"
 const seconds = "expected a number of seconds greater than 0, at most 86400 (a day)"
 const key = "expected an API key: visible ASCII characters, without spaces"
@@ -132,7 +132,7 @@ describe("decodeRouterConfig", () => {
 
   it("takes `undefined` for absent, limits that are not whole, and keys that are redacted already", () => {
     const config = decoded({
-      providers: [{ name: "a", apiKey: Redacted.make("sk-1"), model: undefined, rpmLimit: 0.5, weight: 0 }],
+      providers: [{ name: "a", apiKey: Redacted.make("sk-1"), model: undefined, rpmLimit: 1.5, weight: 0 }],
       redisUrl: undefined,
       highPriorityReservePct: 0
     })
@@ -140,7 +140,7 @@ describe("decodeRouterConfig", () => {
       name: "a",
       apiKey: Redacted.make("sk-1"),
       model: undefined,
-      rpmLimit: 0.5,
+      rpmLimit: 1.5,
       weight: 0
     })
     expect(decoded({ providers: [] })).toEqual({ providers: [] })

@@ -8,7 +8,7 @@ const read = (variables: Record<string, string | undefined>) => Effect.runSync(E
 const message = (variables: Record<string, string | undefined>): string =>
   Either.match(read(variables), { onLeft: (error) => error.message, onRight: () => "accepted" })
 
-const limit = "expected a finite number greater than 0 (leave it out if unknown)"
+const limit = "expected a finite number ≥ 1 (leave it out if unknown)"
 const httpUrl = "expected an address that starts with http:// or https://, without user and password"
 const noKey = "  (environment): expected a vendor's key, found none: "
   + "set one or more of OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, GROQ_API_KEY"

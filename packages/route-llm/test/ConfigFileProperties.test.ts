@@ -6,6 +6,7 @@ import { accepted, read } from "./yamlText.ts"
 
 describe("a YAML configuration", () => {
   const number = FastCheck.double({ min: 0.001, max: 86_400, noNaN: true })
+  const limit = FastCheck.double({ min: 1, max: 1e6, noNaN: true })
   const optional = <A>(arbitrary: FastCheck.Arbitrary<A>) => FastCheck.option(arbitrary, { nil: undefined })
   const word = FastCheck.string({ minLength: 1, unit: "grapheme" }).filter((text) =>
     text.trim() === text && text !== ""
@@ -17,8 +18,8 @@ describe("a YAML configuration", () => {
     name: word,
     apiKey: optional(key),
     model: optional(word),
-    rpmLimit: optional(number),
-    tpmLimit: optional(number),
+    rpmLimit: optional(limit),
+    tpmLimit: optional(limit),
     weight: optional(number),
     enabled: optional(FastCheck.boolean()),
     baseUrl: optional(FastCheck.constantFrom("https://example.com/v1", "http://[::1]:80")),

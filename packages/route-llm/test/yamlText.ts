@@ -18,4 +18,4 @@ export const refused = (text: string, variables: Variables = {}): ReadonlyArray<
 export const secretsOf = (text: string, variables: Variables = {}) =>
   accepted(text, variables).providers.map(({ apiKey }) => apiKey && Redacted.value(apiKey))
 
-export const limit = "expected a finite number greater than 0 (leave it out if unknown)"
+export const limit = "expected a finite number ≥ 1 (leave it out if unknown)"

@@ -1,6 +1,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import type { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
+import { consequences } from "../FailureClass.ts"
 import { type Provider, ProviderFailure } from "../Provider.ts"
 import type { Settlement } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
@@ -32,10 +33,14 @@ const fromDefect = (defect: unknown): ProviderFailure =>
     cause: defect
   })
 
+/** Anyone's own provider may name a class that there is not. */
+const known = (failure: ProviderFailure): ProviderFailure =>
+  Object.hasOwn(consequences, failure.class) ? failure : new ProviderFailure({ ...failure, class: "transient" })
+
 /** A failure whose class says what happened: a typed failure, else the interruption, else the defect. */
 const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | undefined =>
   Option.getOrElse(
-    Cause.failureOption(cause),
+    Option.map(Cause.failureOption(cause), known),
     () => Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
   )
 
@@ -44,7 +49,7 @@ const settlementOf = (
   latencyMs: number
 ): Settlement =>
   Exit.match(exit, {
-    onSuccess: ({ usage }): Settlement => ({ _tag: "Success", usage, latencyMs }),
+    onSuccess: ({ usage }): Settlement => ({ _tag: "Success", usage: usage ?? undefined, latencyMs }),
     onFailure: (cause): Settlement => {
       const failure = Option.getOrUndefined(Cause.failureOption(cause))
       return failure === undefined
@@ -66,6 +71,8 @@ export const callProvider = (
     Effect.suspend(() => {
       const startedMs = monotonicMs(clock)
       return Effect.suspend(() => provider.chat(request)).pipe(
+        // The deadline holds also where the caller's own region cannot be interrupted.
+        Effect.interruptible,
         Effect.filterOrFail(isAnswer, notAnAnswer),
         // Timers drop the fraction of a millisecond, and one that fires early would leave a last bit of the deadline.
         Effect.timeoutFail({ duration: Math.ceil(timeoutMs), onTimeout: timedOut(timeoutMs) }),

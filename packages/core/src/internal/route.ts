@@ -2,8 +2,15 @@ import { Either, Exit, type ParseResult, Schema } from "effect"
 import { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
 import type { Provider } from "../Provider.ts"
-import { AllProvidersFailed, InvalidRequest, NoCapacity, TokenLimitExceeded } from "../RouterError.ts"
-import type { FailedAttempt } from "../RouterError.ts"
+import {
+  AllProvidersFailed,
+  InvalidRequest,
+  NoCapacity,
+  NoProvidersConfigured,
+  TokenLimitExceeded,
+  UnknownProvider
+} from "../RouterError.ts"
+import type { FailedAttempt, RouterError } from "../RouterError.ts"
 import type { RouteEvent } from "../RouterEvent.ts"
 import type { ProviderState, Refusal, Reservation } from "../RouterState.ts"
 import type { Outcome } from "./callProvider.ts"
@@ -37,9 +44,9 @@ const earliest = (waits: ReadonlyArray<number | undefined>): number =>
 
 /** What a route ends with when no candidate is left: by what was tried, and why the others were refused. */
 export const exhausted = (
-  { failed }: Route,
+  { failed, request }: Route,
   refusals: ReadonlyArray<Refusal>
-): AllProvidersFailed | NoCapacity | TokenLimitExceeded => {
+): RouterError => {
   const perProvider = refusals.filter(({ reason }) => reason !== "tried" && reason !== "not_forced")
   const retryAfterMs = earliest([...perProvider, ...failed].map((each) => each.retryAfterMs))
   if (failed.length > 0) {
@@ -48,6 +55,12 @@ export const exhausted = (
       perProvider,
       retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined
     })
+  }
+  // Providers can leave between the check and the attempt.
+  if (refusals.length === 0) return new NoProvidersConfigured()
+  if (perProvider.length === 0) {
+    const registered = refusals.map(({ provider }) => provider)
+    return new UnknownProvider({ provider: request.forceProvider ?? "", registered })
   }
   if (perProvider.every(({ reason }) => reason === "too_large")) {
     return new TokenLimitExceeded({

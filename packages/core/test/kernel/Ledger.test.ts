@@ -143,7 +143,7 @@ describe("Ledger", () => {
 
   it("holds a timeout against the provider only where the call had several times its usual latency", () => {
     const providers = [spec("a", 100)]
-    for (const [latencyMs, circuit] of [[1_999, "closed"], [2_000, "open"]] as const) {
+    for (const [latencyMs, circuit] of [[1_999, "closed"], [12_000, "open"]] as const) {
       const ledger = new Ledger(settings, () => {})
       for (let turn = 0; turn < 5; turn++) {
         const decision = ledger.reserve(demandOn(providers), turn)
@@ -152,6 +152,39 @@ describe("Ledger", () => {
       }
       expect(ledger.snapshot(providers, 10)[0]).toMatchObject({ circuit })
     }
+  })
+
+  it("keeps what a vendor charged on arrival, however short the answer was", () => {
+    const providers = [{ ...spec("a", 1_000, 10_000), chargesMaxTokens: true }]
+    const ledger = new Ledger(settings, () => {})
+    let granted = 0
+    for (let turn = 0; turn < 20; turn++) {
+      const decision = ledger.reserve({ ...demandOn(providers), maxTokens: 4_000 }, turn)
+      if (decision._tag === "Refused") continue
+      granted++
+      const usage = { inputTokens: 10, outputTokens: 5 }
+      ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, turn)
+    }
+    expect(granted).toBe(2)
+    expect(ledger.snapshot(providers, 100)[0]).toMatchObject({ tokensUsed: 8_020 })
+  })
+
+  it("sends little to a provider that hangs, also where its callers are in a hurry", () => {
+    const providers = [spec("healthy", 1e6), spec("hung", 1e6)]
+    const ledger = new Ledger(settings, () => {})
+    let hung = 0
+    for (let now = 0; now < 300_000; now += 1_500) {
+      const decision = ledger.reserve(demandOn(providers), now)
+      if (decision._tag === "Refused") throw new Error("refused")
+      const { reservation } = decision
+      if (reservation.provider === "hung") {
+        hung++
+        ledger.settle(reservation, { _tag: "Failure", class: "timeout", latencyMs: 1_500 }, now + 1_500)
+      } else {
+        ledger.settle(reservation, { _tag: "Success", latencyMs: 600 }, now + 600)
+      }
+    }
+    expect(hung).toBeLessThan(20)
   })
 
   it("settles once: the second time changes nothing", () => {

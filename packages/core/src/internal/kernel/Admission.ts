@@ -62,7 +62,10 @@ const full = (
   const requests = dimension === REQUESTS
   const limit = usable(requests ? provider.requestLimit : provider.tokenLimit, provider, demand)
   const used = requests ? provider.requestsUsed : provider.tokensUsed
-  return { retryAfterMs: roomInMs(provider, dimension, used, needed, limit, nowMs), needed, limit }
+  const retryAfterMs = needed > limit
+    ? Number.POSITIVE_INFINITY
+    : roomInMs(provider, dimension, used, needed, limit, nowMs)
+  return { retryAfterMs, needed, limit }
 }
 
 /** The refusal in full; `undefined` where the provider may be called. */

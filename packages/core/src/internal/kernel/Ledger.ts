@@ -131,6 +131,7 @@ export class Ledger {
       inputTokens,
       outputTokens: cost(provider, demand) - inputTokens,
       estimatedInputTokens: demand.inputTokens,
+      outputCharged: provider.spec.chargesMaxTokens && demand.maxTokens !== undefined,
       reservedAtMs: nowMs,
       epoch: provider.breaker.epoch,
       sessionId: demand.sessionId
@@ -150,7 +151,9 @@ export class Ledger {
     const refunded = settlement._tag === "Failure" && consequences[settlement.class].tokens === "refunded"
     const used = settlement.usage ?? (refunded ? { inputTokens: 0, outputTokens: 0 } : reservation)
     provider.window.add(countedAtMs, TOKENS, counted(used.inputTokens, reservation.inputTokens))
-    provider.window.add(nowMs, TOKENS, counted(used.outputTokens, reservation.outputTokens))
+    const output = counted(used.outputTokens, reservation.outputTokens)
+    const charged = reservation.outputCharged && !refunded ? Math.max(output, reservation.outputTokens) : output
+    provider.window.add(nowMs, TOKENS, charged)
   }
 
   #succeeded(
@@ -177,13 +180,28 @@ export class Ledger {
     const consequence = consequences[failure.class]
     const hasty = failure.class === "timeout" && failure.latencyMs < provider.latencyMs * patience
     this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
+    if (failure.class === "timeout") this.#slower(provider, failure.latencyMs, nowMs)
     if (consequence.request === "fail") return
     // "Retry-After: 0" names no time.
-    const forMs = failure.retryAfterMs || (consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench))
+    const asked = failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 &&
+      Number.isFinite(failure.retryAfterMs)
+    const usual = consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench)
+    const forMs = asked ? failure.retryAfterMs : usual
     if (forMs <= 0 || nowMs + forMs <= provider.benchedUntilMs) return
     provider.benchedUntilMs = nowMs + forMs
     provider.benchedBecause = failure.class
     this.onChange({ _tag: "Benched", provider: provider.spec.name, because: failure.class, forMs, atMs: nowMs })
+  }
+
+  /**
+   * A call that was cut off would have taken at least as long: ranking moves away from a provider that hangs, also where
+   * its callers are too hasty for the breaker. Up to the score's ceiling, beyond which ranking sees no difference: the
+   * average also says what counts as hasty.
+   */
+  #slower(provider: ProviderLedger, latencyMs: number, nowMs: number): void {
+    const sampleMs = Math.min(latencyMs, this.settings.latency.ceiling)
+    if (sampleMs <= provider.latencyMs) return
+    provider.latency = sampleLatency(provider.latency, this.settings.latency, sampleMs, nowMs)
   }
 
   #result(provider: ProviderLedger, reservation: Reservation, result: BreakerResult, nowMs: number): void {

@@ -26,9 +26,12 @@ import { best } from "./Ranking.ts"
  */
 const patience = 4
 
+/** More tokens than any answer has, and few enough that a window of such answers is still summed exactly. */
+const mostTokens = 2 ** 40
+
 /** What a vendor reported, if it is a count at all; the ring's sums are exact for whole numbers only. */
 const counted = (tokens: number, reserved: number): number =>
-  Number.isFinite(tokens) && tokens >= 0 ? Math.min(Math.ceil(tokens), Number.MAX_SAFE_INTEGER / 1_024) : reserved
+  Number.isFinite(tokens) && tokens >= 0 ? Math.min(Math.ceil(tokens), mostTokens) : reserved
 
 export class Ledger {
   readonly #byName = new Map<string, ProviderLedger>()

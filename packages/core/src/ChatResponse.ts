@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { LimitReading } from "./RateLimit.ts"
 
 /**
  * Why the answer ended. `"other"` stands for a reason a vendor has and the common form has not; `raw` tells it.
@@ -25,6 +26,19 @@ export interface Usage {
 }
 
 /**
+ * A call of one of the request's tools that the model asks for.
+ *
+ * @since 0.1.0
+ */
+export interface ToolCall {
+  /** What the tool's answer refers to. */
+  readonly id: string
+  readonly name: string
+  /** JSON, as the model wrote it. */
+  readonly arguments: string
+}
+
+/**
  * One provider's answer to one attempt. `usage` is absent where the vendor reported none: the reservation is then
  * kept as it was estimated.
  *
@@ -36,6 +50,9 @@ export interface ProviderResponse {
   /** The model that answered, as the vendor names it. */
   readonly model: string
   readonly usage?: Usage | undefined
+  readonly toolCalls?: ReadonlyArray<ToolCall> | undefined
+  /** What the vendor said of its limits, in headers or body. */
+  readonly limits?: ReadonlyArray<LimitReading> | undefined
   /** The vendor's response, untouched. */
   readonly raw: unknown
 }
@@ -59,6 +76,8 @@ export interface ChatResponse {
   /** Calls made for this request, the one that answered included. */
   readonly attempts: number
   readonly finishReason: FinishReason
+  /** Absent where the model called no tool. */
+  readonly toolCalls?: ReadonlyArray<ToolCall> | undefined
   /** The vendor's response, untouched. */
   readonly raw: unknown
 }

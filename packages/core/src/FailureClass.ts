@@ -45,8 +45,11 @@ export type FailureClass =
  * @since 0.1.0
  */
 export interface Consequence {
-  /** `next`: the route goes on with another candidate; `fail`: every provider would say the same, so it ends. */
-  readonly request: "next" | "fail"
+  /**
+   * `next`: the route goes on with another candidate; `again`: likewise, and this provider is one of them once its bench
+   * has ended; `fail`: every provider would say the same, so it ends.
+   */
+  readonly request: "next" | "again" | "fail"
   /** Whether it counts as the provider's failure. Callers' faults, cancellations and 429s never do. */
   readonly breaker: boolean
   /** How long the provider is set aside where the vendor named no time itself; absent: not at all. */
@@ -65,7 +68,7 @@ export interface Consequence {
  * @since 0.1.0
  */
 export const consequences: { readonly [Class in FailureClass]: Consequence } = {
-  rate_limit: { request: "next", breaker: false, bench: "5 seconds", tokens: "refunded" },
+  rate_limit: { request: "again", breaker: false, bench: "5 seconds", tokens: "refunded" },
   quota: { request: "next", breaker: false, bench: "1 hour", tokens: "refunded" },
   overloaded: { request: "next", breaker: true, tokens: "refunded" },
   transient: { request: "next", breaker: true, tokens: "kept" },

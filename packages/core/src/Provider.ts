@@ -9,6 +9,7 @@ import type { Effect } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ProviderResponse, Usage } from "./ChatResponse.ts"
 import type { FailureClass } from "./FailureClass.ts"
+import type { Counting, LimitReading, Limits } from "./RateLimit.ts"
 
 /**
  * What admission needs to know of a provider. It travels with each reservation, so a state store keeps no
@@ -20,17 +21,10 @@ export interface ProviderSpec {
   /** Unique within one router. */
   readonly name: string
   readonly model: string
-  /** Requests a window (60 s unless configured). `Infinity`: not declared. */
-  readonly requestLimit: number
-  /** Tokens a window, input and output together. `Infinity`: not declared. */
-  readonly tokenLimit: number
+  readonly limits: Limits
   /** The static term of the score, ≥ 0; 1 unless told. */
   readonly weight: number
-  /**
-   * The vendor charges `maxTokens` against its token window on arrival (OpenAI, Azure), not the tokens the answer
-   * took. Where a request names no `maxTokens`, the learned output is charged.
-   */
-  readonly chargesMaxTokens: boolean
+  readonly counting: Counting
 }
 
 /**
@@ -58,6 +52,8 @@ export class ProviderFailure extends Data.TaggedError("ProviderFailure")<{
   readonly code?: string | undefined
   /** How long the vendor asks to be left alone. */
   readonly retryAfterMs?: number | undefined
+  /** What the vendor said of its limits beside the error. */
+  readonly limits?: ReadonlyArray<LimitReading> | undefined
   /** What the attempt is known to have used nevertheless. */
   readonly usage?: Usage | undefined
   readonly cause?: unknown

@@ -4,8 +4,9 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, Ref, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope, type Stream, Struct, SubscriptionRef } from "effect"
 import type { Provider } from "./Provider.ts"
+import type { Dimension } from "./RateLimit.ts"
 import { DuplicateProvider, InvalidConfig } from "./RouterError.ts"
 import type { ConfigIssue } from "./RouterError.ts"
 
@@ -20,18 +21,38 @@ export interface ProviderRegistryService {
   readonly register: (provider: Provider) => Effect.Effect<void, DuplicateProvider | InvalidConfig, Scope.Scope>
   /** In the order of registration. The array is the same one until something is registered or taken out. */
   readonly providers: Effect.Effect<ReadonlyArray<Provider>>
+  /** The list as it is, and each one that follows. */
+  readonly changes: Stream.Stream<ReadonlyArray<Provider>>
 }
 
 const limitIssue = (path: string, value: number): ReadonlyArray<ConfigIssue> =>
   value >= 1 ? [] : [{ path, issue: `expected a number ≥ 1, found ${value}` }]
 
-const issuesOf = (provider: Provider): ReadonlyArray<ConfigIssue> => [
-  ...(provider.name === "" ? [{ path: "name", issue: "expected a name, found an empty string" }] : []),
-  ...limitIssue("rpm", provider.requestLimit),
-  ...limitIssue("tpm", provider.tokenLimit),
-  ...(provider.weight >= 0 && Number.isFinite(provider.weight)
+/** Each limit's name where providers are configured. */
+const limitNames: Readonly<Record<Dimension, string>> = {
+  requests: "rpm",
+  tokens: "tpm",
+  inputTokens: "inputTpm",
+  outputTokens: "outputTpm",
+  requestsPerDay: "rpd",
+  tokensPerDay: "tpd",
+  concurrent: "concurrency"
+}
+
+const shareIssue = (path: string, value: number): ReadonlyArray<ConfigIssue> =>
+  value >= 0 && value <= 1 ? [] : [{ path, issue: `expected a share from 0 to 1, found ${value}` }]
+
+const issuesOf = ({ counting, limits, name, weight }: Provider): ReadonlyArray<ConfigIssue> => [
+  ...(name === "" ? [{ path: "name", issue: "expected a name, found an empty string" }] : []),
+  ...Struct.keys(limitNames).flatMap((dimension) => {
+    const limit = limits[dimension]
+    return limit === undefined ? [] : limitIssue(limitNames[dimension], limit)
+  }),
+  ...(weight >= 0 && Number.isFinite(weight)
     ? []
-    : [{ path: "weight", issue: `expected a finite number ≥ 0, found ${provider.weight}` }])
+    : [{ path: "weight", issue: `expected a finite number ≥ 0, found ${weight}` }]),
+  ...shareIssue("counting.cacheRead", counting.cacheRead),
+  ...shareIssue("counting.cacheWrite", counting.cacheWrite)
 ]
 
 const validate = (provider: Provider): Effect.Effect<void, InvalidConfig> => {
@@ -44,23 +65,26 @@ const validate = (provider: Provider): Effect.Effect<void, InvalidConfig> => {
 type Addition = [Effect.Effect<void, DuplicateProvider>, ReadonlyArray<Provider>]
 
 const make: Effect.Effect<ProviderRegistryService> = Effect.gen(function*() {
-  const registered = yield* Ref.make<ReadonlyArray<Provider>>([])
+  const registered = yield* SubscriptionRef.make<ReadonlyArray<Provider>>([])
 
   const add = (provider: Provider): Effect.Effect<void, DuplicateProvider> =>
-    Effect.flatten(Ref.modify(registered, (providers): Addition =>
-      providers.some(({ name }) => name === provider.name)
-        ? [new DuplicateProvider({ provider: provider.name }), providers]
-        : [Effect.void, [...providers, provider]]))
+    Effect.flatten(
+      SubscriptionRef.modify(registered, (providers): Addition =>
+        providers.some(({ name }) => name === provider.name)
+          ? [new DuplicateProvider({ provider: provider.name }), providers]
+          : [Effect.void, [...providers, provider]])
+    )
 
   const remove = (provider: Provider) =>
-    Ref.update(registered, (providers) => providers.filter((other) => other !== provider))
+    SubscriptionRef.update(registered, (providers) => providers.filter((other) => other !== provider))
 
   return {
     register: (provider) =>
       validate(provider).pipe(
         Effect.zipRight(Effect.acquireRelease(add(provider), () => remove(provider)))
       ),
-    providers: Ref.get(registered)
+    providers: SubscriptionRef.get(registered),
+    changes: registered.changes
   }
 })
 

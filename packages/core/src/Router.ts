@@ -1,17 +1,16 @@
 /**
- * The router: reserve → call → settle, and on failure the next candidate.
+ * The router: reserve (or wait in line) → call → settle, and on failure the next candidate.
  *
  * ```ts
- * import { ProviderRegistry, Router, RouterLive, RouterState } from "@route-llm/core"
+ * import { countEverything, ProviderRegistry, Router, RouterLive, RouterState } from "@route-llm/core"
  * import { Effect, Layer } from "effect"
  *
  * const Echo = ProviderRegistry.provide(Effect.succeed({
  *   name: "echo",
  *   model: "echo-1",
- *   requestLimit: 60,
- *   tokenLimit: 10_000,
+ *   limits: { requests: 60, tokens: 10_000 },
  *   weight: 1,
- *   chargesMaxTokens: false,
+ *   counting: countEverything,
  *   chat: ({ messages }) =>
  *     Effect.succeed({ content: String(messages[0]?.content), finishReason: "stop", model: "echo-1", raw: {} })
  * }))
@@ -54,8 +53,10 @@ import { TokenEstimator } from "./TokenEstimator.ts"
  */
 export interface RouterService {
   /**
-   * Sends the request to the provider that is best now; on failure to the next, each provider once, until the
-   * request's `timeout`. Interruption aborts the call under way and frees what it reserved.
+   * Sends the request to the provider that is best now; while every candidate is full it waits for the exact moment
+   * that one is not, unless `onSaturated` says to fail. On failure it goes to the next, each provider once, until the
+   * request's `timeout`; a provider that refused for its rate is a candidate again once its bench has ended.
+   * Interruption leaves the line, or aborts the call under way and frees what it reserved.
    */
   readonly chat: (request: ChatRequest) => Effect.Effect<ChatResponse, RouterError>
   /** Every provider as it stands now. */
@@ -112,13 +113,18 @@ const make = Effect.gen(function*() {
       const timeoutMs = request.timeout === undefined ? settings.timeout : Duration.toMillis(request.timeout)
       const inputTokens = yield* estimate(request)
       const deadlineMs = monotonicMs(yield* Effect.clock) + timeoutMs
-      const route: Route = { request, inputTokens, deadlineMs, timeoutMs, failed: [] }
+      const waits = (request.onSaturated ?? settings.waiting.onSaturated) === "wait"
+      const maxWaitMs = waits ? settings.waiting.maxWait : 0
+      const route: Route = { request, inputTokens, deadlineMs, timeoutMs, maxWaitMs, failed: [] }
       return yield* attempt(route).pipe(
-        // Bounded: each provider is tried once, and the ledger refuses those that were.
+        // Bounded: the ledger refuses providers that were tried, and the deadline bounds what may be tried again.
         Effect.retry({ while: goesOn }),
         Effect.catchTag("ProviderFailure", (): Effect.Effect<never, RouterError> => exhausted(route, []))
       )
     })
+
+  // Requests in line choose among the newest list too, also while nobody else asks.
+  yield* registry.changes.pipe(Stream.runForEach(state.snapshot), Effect.forkScoped)
 
   return Router.of({
     chat,
@@ -128,7 +134,7 @@ const make = Effect.gen(function*() {
 })
 
 const goesOn = (error: ProviderFailure | RouterError): boolean =>
-  error._tag === "ProviderFailure" && consequences[error.class].request === "next"
+  error._tag === "ProviderFailure" && consequences[error.class].request !== "fail"
 
 /**
  * @since 0.1.0

@@ -15,57 +15,25 @@
  *
  * @since 0.1.0
  */
-import { Array as Arr, Either, identity, Order, Redacted, Schema } from "effect"
-import { allows, allowsSecret, problemsOf } from "./internal/configIssues.ts"
+import { Array as Arr, Either, identity, Order, Schema } from "effect"
+import { OnSaturated } from "./ChatRequest.ts"
+import { apiKey, baseUrl, flag, limit, redisUrl, seconds, share, text, weight } from "./internal/configFields.ts"
+import { allows, problemsOf } from "./internal/configIssues.ts"
 import { renderPath } from "./internal/schemaIssues.ts"
 import { type ConfigIssue, InvalidConfig } from "./RouterError.ts"
 import type { RouterOptionsInput } from "./RouterOptions.ts"
 
-const text = (what: string) => allows(Schema.NonEmptyTrimmedString, `${what}, without spaces around it`)
-
-/** Taken as text or `Redacted`, kept as `Redacted`: it prints as `<redacted>`. */
-const secret = (holds: (value: string) => boolean, allowed: string) => {
-  const isHeld = (input: unknown): input is string | Redacted.Redacted => {
-    const value = Redacted.isRedacted(input) ? Redacted.value(input) : input
-    return typeof value === "string" && holds(value)
-  }
-  return allowsSecret(
-    Schema.transform(Schema.declare(isHeld), Schema.RedactedFromSelf(Schema.String), {
-      strict: true,
-      decode: (input) => typeof input === "string" ? Redacted.make(input) : input,
-      encode: (kept) => kept
-    }),
-    allowed
-  )
-}
-
-// An HTTP header takes no line break, and undici's complaint about one quotes the key.
-const apiKey = secret((value) => /^[\x21-\x7e]+$/.test(value), "an API key: visible ASCII characters, without spaces")
-
-const redisUrl = secret((value) => /^rediss?:\/\/\S+$/.test(value), "an address that starts with redis:// or rediss://")
-
-const isHttpUrl = (value: string): boolean => {
-  if (!/^https?:\/\/\S+$/.test(value) || !URL.canParse(value)) return false
-  const { password, username } = new URL(value)
-  return username === "" && password === ""
-}
-
-// `fetch` refuses an address that holds a user and password: https://fetch.spec.whatwg.org/#dom-request
-const baseUrl = allowsSecret(
-  Schema.String.pipe(Schema.filter(isHttpUrl)),
-  "an address that starts with http:// or https://, without user and password"
+const CountingConfig = allows(
+  Schema.Struct({
+    /** The vendor charges `maxTokens` against its token window on arrival. */
+    chargesMaxTokens: Schema.optional(flag),
+    /** Share of a token read from the prompt cache that counts. */
+    cacheRead: Schema.optional(share),
+    /** Share of a token written to the prompt cache that counts. */
+    cacheWrite: Schema.optional(share)
+  }),
+  "what counts by name: { charges_max_tokens, cache_read, cache_write }"
 )
-
-const limit = allows(
-  Schema.Finite.pipe(Schema.greaterThanOrEqualTo(1)),
-  "a finite number ≥ 1 (leave it out if unknown)"
-)
-const weight = allows(Schema.Finite.pipe(Schema.nonNegative()), "a finite number ≥ 0")
-const seconds = allows(
-  Schema.Finite.pipe(Schema.positive(), Schema.lessThanOrEqualTo(86_400)),
-  "a number of seconds greater than 0, at most 86400 (a day)"
-)
-const flag = allows(Schema.Boolean, "true or false")
 
 /**
  * One provider, from its vendor's adapter. What is absent is not declared: a limit is then learned or unlimited, a
@@ -84,6 +52,16 @@ export const ProviderConfig = allows(
     rpmLimit: Schema.optional(limit),
     /** Tokens a window, input and output together. */
     tpmLimit: Schema.optional(limit),
+    /** Tokens of input a window. */
+    inputTpmLimit: Schema.optional(limit),
+    /** Tokens of output a window. */
+    outputTpmLimit: Schema.optional(limit),
+    /** Requests in 24 hours. */
+    rpdLimit: Schema.optional(limit),
+    /** Tokens in 24 hours. */
+    tpdLimit: Schema.optional(limit),
+    /** Requests under way at one time. */
+    concurrencyLimit: Schema.optional(limit),
     /** The static term of the score; default 1. */
     weight: Schema.optional(weight),
     /** `false` leaves the provider out; default true. */
@@ -92,8 +70,8 @@ export const ProviderConfig = allows(
     baseUrl: Schema.optional(baseUrl),
     /** Which adapter calls it; default: the one named as the provider is. */
     adapter: Schema.optional(text("an adapter's name")),
-    /** The vendor charges `maxTokens` against its token window on arrival; default: as the adapter knows. */
-    chargesMaxTokens: Schema.optional(flag)
+    /** What the vendor counts; default: as the adapter knows. */
+    counting: Schema.optional(CountingConfig)
   }),
   "a provider such as { name: \"openai\" }"
 )
@@ -122,6 +100,24 @@ const CircuitBreaker = allows(
   "the circuit breaker's settings by name"
 )
 
+const WaitingConfig = allows(
+  Schema.Struct({
+    /** What a request does while no provider has room; default `wait`. */
+    onSaturated: Schema.optional(allows(OnSaturated, "wait or fail")),
+    /** Who goes first within a lane; default `fifo`. */
+    order: Schema.optional(allows(Schema.Literal("fifo", "lifo"), "fifo or lifo")),
+    /** The most requests in line; default 10,000. */
+    maxWaiting: Schema.optional(allows(Schema.Int.pipe(Schema.nonNegative()), "a whole number ≥ 0")),
+    /** The longest wait; default: the request's own timeout. */
+    maxWaitSeconds: Schema.optional(seconds),
+    /** A request that came this much earlier goes before one of the next higher lane; default 30. */
+    ageingSeconds: Schema.optional(seconds),
+    /** From this wait on room is kept for the first in line; default 10. */
+    keepAfterSeconds: Schema.optional(seconds)
+  }),
+  "the waiting line's settings by name"
+)
+
 /**
  * The whole configuration. The schema checks each field for itself; `decodeRouterConfig` also what holds between them,
  * and reports in words that may be logged.
@@ -142,6 +138,9 @@ export const RouterConfig = allows(
       "{ capacity, latency, static }, or such weights by lane: { normal, high, low }"
     )),
     circuitBreaker: Schema.optional(CircuitBreaker),
+    waiting: Schema.optional(WaitingConfig),
+    /** How candidates are ordered; default `formula`. */
+    policy: Schema.optional(allows(Schema.Literal("formula", "fit"), "formula or fit")),
     /** Share of each window that only the high lane may use, 0 to below 100; default 0. */
     highPriorityReservePct: Schema.optional(
       allows(Schema.Finite.pipe(Schema.greaterThanOrEqualTo(0), Schema.lessThan(100)), "a percentage, 0 ≤ it < 100")
@@ -252,7 +251,8 @@ const toMs = (seconds: number | undefined) => seconds === undefined ? undefined 
  * @since 0.1.0
  */
 export const toRouterOptions = (config: RouterConfig): RouterOptionsInput => {
-  const { circuitBreaker, highPriorityReservePct, weights, windowSeconds } = config
+  const { circuitBreaker, highPriorityReservePct, policy, waiting = {}, weights, windowSeconds } = config
+  const { ageingSeconds, keepAfterSeconds, maxWaitSeconds, ...line } = waiting
   return {
     window: toMs(windowSeconds),
     weights: weights !== undefined && "capacity" in weights ? { normal: weights } : weights,
@@ -260,6 +260,13 @@ export const toRouterOptions = (config: RouterConfig): RouterOptionsInput => {
       failureThreshold: circuitBreaker?.failureThreshold,
       cooldown: toMs(circuitBreaker?.cooldownSeconds)
     },
+    waiting: {
+      ...line,
+      maxWait: toMs(maxWaitSeconds),
+      ageing: toMs(ageingSeconds),
+      keepAfter: toMs(keepAfterSeconds)
+    },
+    policy,
     highPriorityReservePct
   }
 }

@@ -50,18 +50,20 @@ export class TokenLimitExceeded extends Data.TaggedError("TokenLimitExceeded")<{
 }> {
   readonly isRetryable = false
   override get message(): string {
-    return `The request needs about ${this.neededTokens} tokens; the largest limit is ${this.largestLimit} a window. `
+    return `The request needs about ${this.neededTokens} tokens; the largest limit is ${this.largestLimit}. `
       + "Shorten the messages, lower maxTokens, or raise a provider's limit."
   }
 }
 
-const describeRefusal = (refusal: Refusal): string =>
-  `${refusal.provider}: ${refusal.reason}`
-  + (Number.isFinite(refusal.retryAfterMs) ? ` (free in ${seconds(refusal.retryAfterMs)})` : "")
+const describeRefusal = ({ dimension, limit, needed, provider, reason, retryAfterMs }: Refusal): string =>
+  `${provider}: ${reason}`
+  + (dimension === undefined ? "" : ` (needs ${needed} of ${limit} ${dimension})`)
+  + (Number.isFinite(retryAfterMs) ? `, free in ${seconds(retryAfterMs)}` : "")
 
 /**
- * No candidate may take the request now: each is full, benched or has an open circuit. `retryAfterMs` is the earliest
- * moment that changes, counted from now; `Infinity` where waiting does not help.
+ * No candidate may take the request: each is full, benched or has an open circuit, and its time would come too late or
+ * it must not wait. `retryAfterMs` is the earliest moment that changes, counted from now; `Infinity` where waiting does
+ * not help.
  *
  * @since 0.1.0
  */
@@ -75,6 +77,21 @@ export class NoCapacity extends Data.TaggedError("NoCapacity")<{
       + (Number.isFinite(this.retryAfterMs)
         ? `Try again in ${seconds(this.retryAfterMs)}, or add a provider.`
         : "Waiting does not help: raise a limit, or lower highPriorityReservePct.")
+  }
+}
+
+/**
+ * Every candidate is full, and as many requests wait in line as may (`RouterOptions.waiting.maxWaiting`).
+ *
+ * @since 0.1.0
+ */
+export class QueueFull extends Data.TaggedError("QueueFull")<{
+  readonly waiting: number
+}> {
+  readonly isRetryable = true
+  override get message(): string {
+    return `No provider can take the request now, and ${this.waiting} requests wait already, which is the most allowed. `
+      + "Send less, add a provider, or raise waiting.maxWaiting."
   }
 }
 
@@ -146,6 +163,7 @@ export type RouterError =
   | NoProvidersConfigured
   | TokenLimitExceeded
   | NoCapacity
+  | QueueFull
   | AllProvidersFailed
   | DeadlineExceeded
 

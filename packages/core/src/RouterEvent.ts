@@ -22,7 +22,9 @@ export interface RouteEvent {
   readonly inputTokens: number
   readonly outputTokens: number
   readonly latencyMs: number
-  /** Of the provider after this attempt: share of the scarcer window that is free, 0 to 100. */
+  /** In line, before this attempt. */
+  readonly waitedMs: number
+  /** Of the provider after this attempt: share of the scarcest limit that is free, 0 to 100. */
   readonly headroomPct: number
   /** Of the provider after this attempt. */
   readonly circuitOpen: boolean

@@ -13,8 +13,10 @@
  * @since 0.1.0
  */
 import { Context, Effect, Layer, Schema } from "effect"
+import { OnSaturated } from "./ChatRequest.ts"
 import { Milliseconds, PositiveMilliseconds } from "./internal/duration.ts"
 import { toInvalidConfig } from "./internal/schemaIssues.ts"
+import { fit, formula, type Policy } from "./Policy.ts"
 import type { InvalidConfig } from "./RouterError.ts"
 
 /**
@@ -63,6 +65,50 @@ const Affinity = Schema.Struct({
   maxSessions: fallback(Count, 10_000)
 })
 
+const Waiting = Schema.Struct({
+  /** What a request does while no candidate has room: `"wait"` in line (default), or `"fail"` at once. */
+  onSaturated: fallback(OnSaturated, "wait" as const),
+  /**
+   * Who goes first within a lane: the one who came first (default), or the one who came last, which keeps the median
+   * wait low in overload at the price of the oldest.
+   */
+  order: fallback(Schema.Literal("fifo", "lifo"), "fifo" as const),
+  /** The most requests in line; one more fails with `QueueFull`. Default 10,000. */
+  maxWaiting: fallback(Schema.Int.pipe(Schema.nonNegative()), 10_000),
+  /** The longest wait; default none: the route's `timeout` bounds it. */
+  maxWait: fallback(Milliseconds, Number.POSITIVE_INFINITY),
+  /** A request that came this much earlier goes before one of the next higher lane; default 30 s. With `fifo`. */
+  ageing: fallback(Milliseconds, 30_000),
+  /**
+   * From this wait on room is kept for the first in line, so that smaller ones no longer pass it; default 30 s. Sooner
+   * is fairer to large requests and serves fewer in all. With `fifo`.
+   */
+  keepAfter: fallback(Milliseconds, 30_000)
+})
+
+const isPolicy = (input: unknown): input is Policy => typeof input === "function"
+
+/** A policy of the user's own must not cost a request: what throws is no number. */
+const guarded = (policy: Policy): Policy => (candidate, lane) => {
+  try {
+    return policy(candidate, lane)
+  } catch {
+    return Number.NaN
+  }
+}
+
+const policies = { formula, fit }
+
+const PolicyOption = Schema.transform(
+  Schema.Union(Schema.Literal("formula", "fit"), Schema.declare(isPolicy, { description: "a policy function" })),
+  Schema.declare(isPolicy),
+  {
+    strict: true,
+    decode: (given) => typeof given === "string" ? policies[given] : guarded(given),
+    encode: (policy) => policy
+  }
+)
+
 const Weights = Schema.Struct({
   normal: fallback(ScoreWeights, { capacity: 0.5, latency: 0.3, static: 0.2 }),
   high: fallback(ScoreWeights, { capacity: 0.5, latency: 0.4, static: 0.1 }),
@@ -79,6 +125,9 @@ const Settings = Schema.Struct({
    * window from the reservation until this time after it, or its completion if that is sooner, plus the window.
    */
   transit: fallback(Milliseconds, 500),
+  /** How candidates are ordered: `"formula"` (default), `"fit"`, or a function of your own. */
+  policy: fallback(PolicyOption, formula),
+  waiting: fallback(Waiting, Schema.decodeSync(Waiting)({})),
   /** Per lane. */
   weights: fallback(Weights, Schema.decodeSync(Weights)({})),
   latency: fallback(Latency, Schema.decodeSync(Latency)({})),

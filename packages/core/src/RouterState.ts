@@ -11,6 +11,7 @@ import type { Usage } from "./ChatResponse.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import { makeMemoryState } from "./internal/memoryState.ts"
 import type { ProviderSpec } from "./Provider.ts"
+import type { Dimension, LimitReading } from "./RateLimit.ts"
 
 /**
  * What one attempt asks of the ledger.
@@ -30,30 +31,36 @@ export interface Demand {
   readonly tried: ReadonlyArray<string>
   /** Breaks ties: uniform in [0, 1). */
   readonly draw: number
+  /** How long it may wait in line while no candidate has room; 0: not at all. */
+  readonly waitMs: number
+  /** What is left of the route's time. The wait ends early enough for a call to be made in it. */
+  readonly timeLeftMs: number
 }
 
 /**
- * - `requests_full`, `tokens_full`: the window has no room for this request in its lane;
- * - `too_large`: it would not fit into an empty window;
+ * - `full`: a limit has no room for this request in its lane;
+ * - `too_large`: it would not fit if nothing else were counted;
  * - `circuit_open`, `probing`: the breaker is open, or half-open with its one probe under way;
  * - `benched`: set aside until a known time;
+ * - `kept`: its room is kept for a request that has waited too long;
  * - `tried`: this route has called it already;
  * - `not_forced`: another provider was forced.
  *
  * @since 0.1.0
  */
 export type RefusalReason =
-  | "requests_full"
-  | "tokens_full"
+  | "full"
   | "too_large"
   | "circuit_open"
   | "probing"
   | "benched"
+  | "kept"
   | "tried"
   | "not_forced"
 
 /**
- * Why a provider was not a candidate, and in how many ms that ends at the earliest (`Infinity`: not by waiting).
+ * Why a provider was not a candidate, and in how many ms that ends as far as the ledger can tell (`Infinity`: not by
+ * waiting).
  *
  * @since 0.1.0
  */
@@ -61,7 +68,8 @@ export interface Refusal {
   readonly provider: string
   readonly reason: RefusalReason
   readonly retryAfterMs: number
-  /** With `requests_full`, `tokens_full`, `too_large`: what is needed of which limit. */
+  /** With `full` and `too_large`: of which limit, how much is needed, and how much the lane may use. */
+  readonly dimension?: Dimension
   readonly needed?: number
   readonly limit?: number
 }
@@ -80,9 +88,25 @@ export interface Reservation {
   /** The vendor has charged `outputTokens` on arrival, whatever the answer takes. */
   readonly outputCharged: boolean
   readonly reservedAtMs: number
+  /** What the vendor should have counted once this call has arrived, by dimension; absent where it tells nothing. */
+  readonly countable?: ReadonlyArray<number> | undefined
   /** Which life of the breaker it belongs to: a result of an earlier life never moves it. */
   readonly epoch: number
   readonly sessionId?: string | undefined
+}
+
+/**
+ * One limit of one provider, declared or learned.
+ *
+ * @since 0.1.0
+ */
+export interface LimitState {
+  readonly dimension: Dimension
+  /** Counted, reserved, and what others are taken to use with the same key. */
+  readonly used: number
+  readonly limit: number
+  /** The limit in force was told by the vendor or met, not declared. */
+  readonly learned: boolean
 }
 
 /**
@@ -98,7 +122,9 @@ export interface ProviderState {
   readonly requestLimit: number
   readonly tokensUsed: number
   readonly tokenLimit: number
-  /** Share of the scarcer window that is free, 0 to 1. */
+  /** Every limit that is known. */
+  readonly limits: ReadonlyArray<LimitState>
+  /** Share of the scarcest limit that is free, 0 to 1. */
   readonly headroom: number
   readonly inFlight: number
   readonly latencyMs: number
@@ -111,26 +137,37 @@ export interface ProviderState {
 }
 
 /**
+ * `QueueFull`: it would have to wait, and `waiting` others do, which is the most there may be.
+ *
  * @since 0.1.0
  */
 export type Decision =
   | { readonly _tag: "Granted"; readonly reservation: Reservation }
   | { readonly _tag: "Refused"; readonly refusals: ReadonlyArray<Refusal> }
+  | { readonly _tag: "QueueFull"; readonly waiting: number }
 
 /**
  * How an attempt ended. Without `usage` the reservation stays as it was estimated, or is refunded, as the class says.
+ * `Unused`: the provider was never called, and everything is given back.
  *
  * @since 0.1.0
  */
 export type Settlement =
-  | { readonly _tag: "Success"; readonly usage?: Usage | undefined; readonly latencyMs: number }
+  | {
+    readonly _tag: "Success"
+    readonly usage?: Usage | undefined
+    readonly latencyMs: number
+    readonly limits?: ReadonlyArray<LimitReading> | undefined
+  }
   | {
     readonly _tag: "Failure"
     readonly class: FailureClass
     readonly usage?: Usage | undefined
     readonly latencyMs: number
     readonly retryAfterMs?: number | undefined
+    readonly limits?: ReadonlyArray<LimitReading> | undefined
   }
+  | { readonly _tag: "Unused" }
 
 /**
  * Something about a provider that changed for the requests to come.
@@ -152,24 +189,54 @@ export type StateChange =
     readonly forMs: number
     readonly atMs: number
   }
+  | {
+    /** A limit in force is another one from now on: the vendor told it, or refused. */
+    readonly _tag: "LimitLearned"
+    readonly provider: string
+    readonly dimension: Dimension
+    readonly limit: number
+    readonly atMs: number
+  }
+
+/**
+ * The provider as it is known after a settlement.
+ *
+ * @since 0.1.0
+ */
+export type Settled = Pick<ProviderState, "headroom" | "circuit">
+
+/**
+ * What `Effect.uninterruptibleMask` hands out.
+ *
+ * @since 0.1.0
+ */
+export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
  * @since 0.1.0
  */
 export interface RouterStateService {
   /**
-   * Ranks the candidates and gives the reservation to the first that fits, in one atomic step. Refusals are values:
-   * one per provider, with its reason and earliest time.
+   * Ranks the candidates and gives the reservation to the best that has room, in one atomic step. Where none has, the
+   * request waits in line for up to `waitMs`: by lane, then by arrival, woken by time and by whatever frees room.
+   * Refusals are values: one per provider, with its reason and time. A request whose time cannot come is refused at
+   * once.
+   *
+   * Call it in a region that cannot be interrupted, so that no grant is lost on its way; `restore` is what makes the
+   * wait, and only the wait, interruptible again. Interruption leaves the line, and gives back what was granted in the
+   * same moment.
    */
-  readonly reserve: (demand: Demand) => Effect.Effect<Decision>
+  readonly reserve: (demand: Demand, restore: Restore) => Effect.Effect<Decision>
   /**
    * Corrects the reservation by what happened, and answers with the provider as it is known after. Never delays the
    * caller for a shared store, never fails.
    */
-  readonly settle: (reservation: Reservation, settlement: Settlement) => Effect.Effect<ProviderState | undefined>
-  /** Every provider, without changing anything. */
+  readonly settle: (reservation: Reservation, settlement: Settlement) => Effect.Effect<Settled | undefined>
+  /** Every provider as it stands. The list is the one that requests in line choose from until there is a newer one. */
   readonly snapshot: (providers: ReadonlyArray<ProviderSpec>) => Effect.Effect<ReadonlyArray<ProviderState>>
-  /** Breaker moves and benches, from now on; a slow reader loses the oldest. */
+  /** Requests in line. */
+  readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>
+  /** Breaker moves, benches and learned limits, from now on; a slow reader loses the oldest. */
   readonly changes: Stream.Stream<StateChange>
 }
 
@@ -177,6 +244,9 @@ export interface RouterStateService {
  * @since 0.1.0
  */
 export class RouterState extends Context.Tag("@route-llm/core/RouterState")<RouterState, RouterStateService>() {
-  /** One process's own ledger. Reads `RouterOptions` once, when the layer is built. */
-  static readonly layerMemory: Layer.Layer<RouterState> = Layer.effect(this, makeMemoryState)
+  /**
+   * One process's own ledger. Reads `RouterOptions` once, when the layer is built; when it closes, those who wait are
+   * refused.
+   */
+  static readonly layerMemory: Layer.Layer<RouterState> = Layer.scoped(this, makeMemoryState)
 }

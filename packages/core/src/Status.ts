@@ -4,10 +4,22 @@
  * @since 0.1.0
  */
 import type { FailureClass } from "./FailureClass.ts"
+import type { Dimension } from "./RateLimit.ts"
 import type { ProviderState } from "./RouterState.ts"
 
 /**
- * Limits that are not declared are absent; percentages are 0 to 100.
+ * How much of a limit is used; `learned` where the limit in force was not declared but told by the vendor or met.
+ *
+ * @since 0.1.0
+ */
+export interface LimitStatus {
+  readonly used: number
+  readonly limit: number
+  readonly learned: boolean
+}
+
+/**
+ * Limits that are not known are absent; percentages are 0 to 100.
  *
  * @since 0.1.0
  */
@@ -19,7 +31,7 @@ export interface ProviderStatus {
   /** Tokens in the window, those reserved included. */
   readonly tpmUsed: number
   readonly tpmLimit?: number | undefined
-  /** Of the scarcer window. */
+  /** Of the scarcest limit. */
   readonly headroomPct: number
   readonly circuitOpen: boolean
   readonly circuit: ProviderState["circuit"]
@@ -28,6 +40,8 @@ export interface ProviderStatus {
   readonly benchedBecause?: FailureClass | undefined
   readonly avgLatencyMs: number
   readonly inFlight: number
+  /** Every limit that is known, by dimension. */
+  readonly limits: Readonly<Partial<Record<Dimension, LimitStatus>>>
   /** When it runs dry at the present rate, if within the look-ahead. */
   readonly dryInMs?: number | undefined
 }
@@ -52,5 +66,8 @@ export const toStatus = (states: ReadonlyArray<ProviderState>): RouterStatus =>
     benchedBecause: state.benched?.because,
     avgLatencyMs: state.latencyMs,
     inFlight: state.inFlight,
+    limits: Object.fromEntries(
+      state.limits.map(({ dimension, ...limit }): [string, LimitStatus] => [dimension, limit])
+    ),
     dryInMs: state.dryInMs
   }]))

@@ -21,7 +21,8 @@ const key = "expected an API key: visible ASCII characters, without spaces"
 const httpUrl = "expected an address that starts with http:// or https://, without user and password"
 const redisUrl = "expected an address that starts with redis:// or rediss://"
 const weights = "expected { capacity, latency, static }, or such weights by lane: { normal, high, low }"
-const knownAtRoot = "known here: providers, redisUrl, windowSeconds, weights, circuitBreaker, highPriorityReservePct"
+const knownAtRoot =
+  "known here: providers, redisUrl, windowSeconds, weights, circuitBreaker, waiting, policy, highPriorityReservePct"
 
 describe("decodeRouterConfig", () => {
   const refused: ReadonlyArray<readonly [input: unknown, ...issues: ReadonlyArray<string>]> = [
@@ -66,7 +67,14 @@ describe("decodeRouterConfig", () => {
     [provider({ tpmLimit: "x".repeat(25) }), `providers[1].tpmLimit: ${limit}, found a text of length 25`],
     [provider({ weight: -0.1 }), `providers[1].weight: ${weight}, found -0.1`],
     [provider({ enabled: "yes" }), "providers[1].enabled: expected true or false, found the text \"yes\""],
-    [provider({ chargesMaxTokens: 1 }), "providers[1].chargesMaxTokens: expected true or false, found 1"],
+    [
+      provider({ counting: { chargesMaxTokens: 1 } }),
+      "providers[1].counting.chargesMaxTokens: expected true or false, found 1"
+    ],
+    [
+      provider({ counting: { cacheRead: 2 } }),
+      "providers[1].counting.cacheRead: expected a share from 0 to 1, found 2"
+    ],
     [provider({ baseUrl: "example.com" }), `providers[1].baseUrl: ${httpUrl}, found a text of length 11`],
     [provider({ baseUrl: "https://u:p@example.com" }), `providers[1].baseUrl: ${httpUrl}, found a text of length 23`],
     [provider({ baseUrl: "http://" }), `providers[1].baseUrl: ${httpUrl}, found a text of length 7`],

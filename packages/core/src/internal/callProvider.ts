@@ -3,18 +3,15 @@ import type { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
 import { consequences } from "../FailureClass.ts"
 import { type Provider, ProviderFailure } from "../Provider.ts"
-import type { Settlement } from "../RouterState.ts"
+import type { Restore, Settlement } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
 
 /** How one call to one provider ended. */
 export interface Outcome {
   readonly exit: Exit.Exit<ProviderResponse, ProviderFailure>
   readonly latencyMs: number
-  readonly settlement: Settlement
+  readonly settlement: Exclude<Settlement, { readonly _tag: "Unused" }>
 }
-
-/** Makes an effect interruptible again, inside of a region that is not. */
-export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 const timedOut = (ms: number) => () =>
   new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` })
@@ -47,14 +44,19 @@ const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | unde
 const settlementOf = (
   exit: Exit.Exit<ProviderResponse, ProviderFailure>,
   latencyMs: number
-): Settlement =>
+): Outcome["settlement"] =>
   Exit.match(exit, {
-    onSuccess: ({ usage }): Settlement => ({ _tag: "Success", usage: usage ?? undefined, latencyMs }),
-    onFailure: (cause): Settlement => {
+    onSuccess: ({ limits, usage }): Outcome["settlement"] => ({
+      _tag: "Success",
+      usage: usage ?? undefined,
+      latencyMs,
+      limits
+    }),
+    onFailure: (cause): Outcome["settlement"] => {
       const failure = Option.getOrUndefined(Cause.failureOption(cause))
-      return failure === undefined
-        ? { _tag: "Failure", class: "cancelled", latencyMs }
-        : { _tag: "Failure", class: failure.class, usage: failure.usage, latencyMs, retryAfterMs: failure.retryAfterMs }
+      if (failure === undefined) return { _tag: "Failure", class: "cancelled", latencyMs }
+      const { class: failureClass, limits, retryAfterMs, usage } = failure
+      return { _tag: "Failure", class: failureClass, usage, latencyMs, retryAfterMs, limits }
     }
   })
 

@@ -1,32 +1,119 @@
-import { Effect, PubSub, Ref, Stream } from "effect"
+import { Deferred, Effect, PubSub, Ref, type Scope, STM, Stream, TRef } from "effect"
 import { RouterOptions } from "../RouterOptions.ts"
-import type { RouterStateService, StateChange } from "../RouterState.ts"
+import type { Decision, RouterStateService, StateChange } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
 import { Ledger } from "./kernel/Ledger.ts"
+import { Line, type Waiter } from "./kernel/Line.ts"
 
 /** Changes kept for a reader that lags; it then loses the oldest. */
 const changesKept = 256
 
-/**
- * The kernel's ledger in a `Ref`. Each operation is one `Ref.modify`, hence atomic; the ledger is changed in place
- * inside it and never seen outside, since copying its rings (10 kB a provider) at each step would cost more than
- * everything else. Time is the clock's nanoseconds, which are monotonic where `Date.now()` follows the wall clock.
- */
-export const makeMemoryState: Effect.Effect<RouterStateService> = Effect.gen(function*() {
-  const settings = yield* RouterOptions
-  const changes = yield* PubSub.sliding<StateChange>(changesKept)
-  const ledger = yield* Ref.make(new Ledger(settings, (change) => changes.unsafeOffer(change)))
+const never = Number.POSITIVE_INFINITY
 
-  const step = <A>(f: (ledger: Ledger, nowMs: number) => A): Effect.Effect<A> =>
-    Effect.flatMap(
-      Effect.clock,
-      (clock) => Ref.modify(ledger, (current) => [f(current, monotonicMs(clock)), current] as const)
-    )
+/**
+ * The kernel's ledger with its waiting line, in a `Ref`. Each operation is one `Ref.modify`, hence atomic; the ledger is
+ * changed in place inside it and never seen outside, since copying its rings (9 kB a provider) at each step would cost
+ * more than everything else. Time is the clock's nanoseconds, which are monotonic where `Date.now()` follows the wall
+ * clock.
+ *
+ * Who waits holds one `Deferred`, completed inside the very step that frees room for it. What only time frees is the
+ * dispatcher's: one fiber, there as long as somebody waits, that sleeps until the moment in `wakeAt`. STM ties it to
+ * the line: a step that brings the moment forward wakes it, and it ends in the same transaction that finds nobody left.
+ * So there is no polling, and no timer without a waiter.
+ */
+export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Scope> = Effect.gen(function*() {
+  const settings = yield* RouterOptions
+  const scope = yield* Effect.scope
+  const changes = yield* PubSub.sliding<StateChange>(changesKept)
+  const ledger = new Ledger(settings, (change) => changes.unsafeOffer(change))
+  const state = yield* Ref.make(new Line(ledger, settings.waiting))
+  const dispatcher = yield* makeDispatcher
+
+  const step = <A>(f: (line: Line, nowMs: number) => A): Effect.Effect<A> =>
+    Effect.flatMap(Effect.clock, (clock) =>
+      Effect.flatMap(
+        Ref.modify(state, (line) => {
+          const nowMs = monotonicMs(clock)
+          const waited = line.length > 0
+          const answer = f(line, nowMs)
+          const wakeAtMs = waited || line.length > 0 ? nowMs + line.wakeInMs : undefined
+          return [{ answer, wakeAtMs }, line]
+        }),
+        ({ answer, wakeAtMs }) =>
+          wakeAtMs === undefined
+            ? Effect.succeed(answer)
+            : Effect.as(dispatcher.wakeAt(wakeAtMs, dispatch, scope), answer)
+      ))
+
+  const dispatch = Effect.suspend(() => step((line, now) => line.dispatch(now)))
+
+  const leave = (waiter: Waiter) =>
+    step((line, now) => {
+      const granted = line.leave(waiter, now)
+      if (granted === undefined) return
+      line.ledger.settle(granted, { _tag: "Unused" }, now)
+      line.dispatch(now)
+    })
+
+  yield* Effect.addFinalizer(() => step((line, now) => line.close(now)))
 
   return {
-    reserve: (demand) => step((current, now) => current.reserve(demand, now)),
-    settle: (reservation, settlement) => step((current, now) => current.settle(reservation, settlement, now)),
-    snapshot: (providers) => step((current, now) => current.snapshot(providers, now)),
+    reserve: (demand, restore) =>
+      Effect.flatMap(Deferred.make<Decision>(), (served) => {
+        const resume = (decision: Decision) => Deferred.unsafeDone(served, Effect.succeed(decision))
+        return Effect.flatMap(step((line, now) => line.ask(demand, now, resume)), (asked) =>
+          "_tag" in asked
+            ? Effect.succeed(asked)
+            : Effect.onInterrupt(restore(Deferred.await(served)), () => leave(asked)))
+      }),
+    settle: (reservation, settlement) =>
+      step((line, now) => {
+        const after = line.ledger.settle(reservation, settlement, now)
+        line.dispatch(now)
+        return after
+      }),
+    snapshot: (providers) =>
+      step((line, now) => {
+        const snapshot = line.ledger.snapshot(providers, now)
+        line.dispatch(now)
+        return snapshot
+      }),
+    waiting: Effect.map(Ref.get(state), (line) => line.waiting),
     changes: Stream.fromPubSub(changes)
   }
+})
+
+/** The one fiber that wakes the line when its time has come. */
+const makeDispatcher = Effect.gen(function*() {
+  const moment = yield* STM.commit(TRef.make(never))
+  const running = yield* STM.commit(TRef.make(false))
+
+  /** The moment has come nearer, or nobody waits any more. */
+  const changed = (before: number) =>
+    STM.commit(STM.flatMap(TRef.get(moment), (at) => STM.check(() => at < before || at === never)))
+
+  /** The moment to sleep until; `never` ends the fiber, unless somebody else has asked for another meanwhile. */
+  const next = STM.commit(STM.tap(TRef.get(moment), (at) => TRef.set(running, at < never)))
+
+  const loop = (dispatch: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.gen(function*() {
+      for (let at = yield* next; at < never; at = yield* next) {
+        const forMs = Math.ceil(at - monotonicMs(yield* Effect.clock))
+        if (forMs > 0) yield* Effect.raceFirst(Effect.sleep(forMs), changed(at))
+        else yield* Effect.yieldNow()
+        yield* dispatch
+      }
+    })
+
+  /** Runs on the clock of whoever waits first. */
+  const wakeAt = (at: number, dispatch: Effect.Effect<void>, scope: Scope.Scope): Effect.Effect<void> =>
+    Effect.flatMap(
+      STM.commit(STM.gen(function*() {
+        yield* TRef.set(moment, at)
+        return at < never && !(yield* TRef.getAndSet(running, true))
+      })),
+      (starts) => starts ? Effect.asVoid(Effect.forkIn(Effect.interruptible(loop(dispatch)), scope)) : Effect.void
+    )
+
+  return { wakeAt }
 })

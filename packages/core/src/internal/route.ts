@@ -7,12 +7,13 @@ import {
   InvalidRequest,
   NoCapacity,
   NoProvidersConfigured,
+  QueueFull,
   TokenLimitExceeded,
   UnknownProvider
 } from "../RouterError.ts"
 import type { FailedAttempt, RouterError } from "../RouterError.ts"
 import type { RouteEvent } from "../RouterEvent.ts"
-import type { ProviderState, Refusal, Reservation } from "../RouterState.ts"
+import type { Refusal, Reservation, Settled } from "../RouterState.ts"
 import type { Outcome } from "./callProvider.ts"
 import { toIssues } from "./schemaIssues.ts"
 
@@ -35,6 +36,8 @@ export interface Route {
   readonly inputTokens: number
   readonly deadlineMs: number
   readonly timeoutMs: number
+  /** How long an attempt may wait in line, at most. */
+  readonly maxWaitMs: number
   /** Grows with each attempt that failed. */
   readonly failed: Array<FailedAttempt>
 }
@@ -72,6 +75,10 @@ export const exhausted = (
   return new NoCapacity({ retryAfterMs, perProvider })
 }
 
+/** What a route ends with when the line is full. */
+export const turnedAway = (route: Route, waiting: number): RouterError =>
+  route.failed.length > 0 ? exhausted(route, []) : new QueueFull({ waiting })
+
 interface Tokens {
   readonly inputTokens: number
   readonly outputTokens: number
@@ -92,6 +99,7 @@ export const answerOf = (route: Route, reservation: Reservation, response: Provi
   latencyMs,
   attempts: route.failed.length + 1,
   finishReason: response.finishReason,
+  toolCalls: response.toolCalls,
   raw: response.raw
 })
 
@@ -100,16 +108,22 @@ export const eventOf = (
   route: Route,
   reservation: Reservation,
   { exit, latencyMs, settlement }: Outcome,
-  after: { readonly provider: Provider; readonly state: ProviderState | undefined; readonly timestamp: number }
+  after: {
+    readonly provider: Provider
+    readonly state: Settled | undefined
+    readonly waitedMs: number
+    readonly timestamp: number
+  }
 ): RouteEvent => ({
   _tag: "RouteEvent",
-  outcome: settlement._tag === "Success" ? "success" : settlement.class,
+  outcome: settlement._tag === "Failure" ? settlement.class : "success",
   provider: reservation.provider,
   model: Exit.isSuccess(exit) ? exit.value.model : after.provider.model,
   ...(Exit.isSuccess(exit)
     ? tokensOf(exit.value, reservation)
     : { inputTokens: settlement.usage?.inputTokens ?? 0, outputTokens: settlement.usage?.outputTokens ?? 0 }),
   latencyMs,
+  waitedMs: after.waitedMs,
   headroomPct: (after.state?.headroom ?? 0) * 100,
   circuitOpen: after.state?.circuit === "open",
   timestamp: after.timestamp,

@@ -24,6 +24,7 @@ import type { ProviderResponse } from "../ChatResponse.ts"
 import type { FailureClass } from "../FailureClass.ts"
 import { type Provider, ProviderFailure } from "../Provider.ts"
 import { ProviderRegistry } from "../ProviderRegistry.ts"
+import { countEverything, type Counting, type Limits } from "../RateLimit.ts"
 import { type Router, RouterLive } from "../Router.ts"
 import type { DuplicateProvider, InvalidConfig } from "../RouterError.ts"
 import { RouterOptions, type RouterOptionsInput } from "../RouterOptions.ts"
@@ -67,7 +68,8 @@ export const failure = (
 export const hang: ScriptedOutcome = { _tag: "Hang" }
 
 /**
- * - `rpm`, `tpm`: limits; none unless told;
+ * - `rpm`, `tpm`, `limits`: limits; none unless told;
+ * - `counting`: what counts; everything unless told;
  * - `latency`: of each call; none unless told;
  * - `script`: one outcome a call, in order; after its end every call is answered.
  *
@@ -77,7 +79,8 @@ export interface ScriptedProvider {
   readonly rpm?: number
   readonly tpm?: number
   readonly weight?: number
-  readonly chargesMaxTokens?: boolean
+  readonly limits?: Limits
+  readonly counting?: Partial<Counting>
   readonly latency?: Duration.DurationInput
   readonly script?: ReadonlyArray<ScriptedOutcome>
 }
@@ -114,10 +117,9 @@ const scripted = (
   Effect.map(Ref.make(0), (played): Provider => ({
     name,
     model: `${name}-model`,
-    requestLimit: options.rpm ?? Number.POSITIVE_INFINITY,
-    tokenLimit: options.tpm ?? Number.POSITIVE_INFINITY,
+    limits: { requests: options.rpm, tokens: options.tpm, ...options.limits },
     weight: options.weight ?? 1,
-    chargesMaxTokens: options.chargesMaxTokens ?? false,
+    counting: { ...countEverything, ...options.counting },
     chat: (request) =>
       Effect.gen(function*() {
         const atMs = yield* Clock.currentTimeMillis

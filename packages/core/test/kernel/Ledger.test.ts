@@ -1,25 +1,10 @@
-import { Context, Effect, FastCheck as fc } from "effect"
+import { Effect, FastCheck as fc } from "effect"
 import { describe, expect, it } from "vitest"
 import { Ledger } from "../../src/internal/kernel/Ledger.ts"
+import { countEverything } from "../../src/RateLimit.ts"
 import { RouterOptions } from "../../src/RouterOptions.ts"
 import type { Demand, Reservation, Settlement } from "../../src/RouterState.ts"
-
-const settings = Context.get(Context.empty(), RouterOptions)
-const spec = (name: string, requestLimit: number, tokenLimit = Infinity) => ({
-  name,
-  model: "m",
-  requestLimit,
-  tokenLimit,
-  weight: 1,
-  chargesMaxTokens: false
-})
-const demandOn = (providers: Demand["providers"], inputTokens = 10): Demand => ({
-  providers,
-  lane: "normal",
-  inputTokens,
-  tried: [],
-  draw: 0.5
-})
+import { demandOn, settings, spec } from "./support.ts"
 
 /** Something a vendor counted. */
 interface Counted {
@@ -48,7 +33,7 @@ describe("Ledger", () => {
   it("never lets a vendor see more than its limits in any window, whenever it counts", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
-        const providers = [spec("a", 8, 3_000)]
+        const providers = [spec("a", { requests: 8, tokens: 3_000 })]
         const ledger = new Ledger(settings, () => {})
         const inFlight: Array<{ readonly reservation: Reservation; readonly arrivesMs: number }> = []
         const counted: Array<Counted> = []
@@ -63,8 +48,8 @@ describe("Ledger", () => {
             counted.push({ atMs: now, requests: 0, tokens: reservation.outputTokens })
             ledger.settle(reservation, { _tag: "Success", usage: reservation, latencyMs: 1 }, now)
           } else {
-            const decision = ledger.reserve(demandOn(providers, inputTokens), now)
-            if (decision._tag === "Refused") continue
+            const decision = ledger.reserve(demandOn(providers, { inputTokens }), now)
+            if (decision._tag !== "Granted") continue
             inFlight.push({ reservation: decision.reservation, arrivesMs: now + late * settings.transit })
           }
         }
@@ -75,24 +60,24 @@ describe("Ledger", () => {
     )
   })
 
-  it.each([["requests", spec("a", 1)], ["tokens", spec("a", 100, 300)]] as const)(
+  it.each([["requests", spec("a", { requests: 1 })], ["tokens", spec("a", { requests: 100, tokens: 300 })]] as const)(
     "holds %s for the time a request may be on its way, or until it is done if that is sooner",
     (_dimension, provider) => {
       // Reserved at 0, counted by the vendor up to 500 ms later: a request at 60.3 s could still meet it.
       for (const [doneMs, refusedMs, grantedMs] of [[2_000, 60_500, 60_700], [200, 60_250, 60_300]] as const) {
         const ledger = new Ledger(settings, () => {})
-        const decision = ledger.reserve(demandOn([provider], 300), 0)
-        if (decision._tag === "Refused") throw new Error("refused")
+        const decision = ledger.reserve(demandOn([provider], { inputTokens: 300 }), 0)
+        if (decision._tag !== "Granted") throw new Error("refused")
         const usage = { inputTokens: 300, outputTokens: 0 }
         ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, doneMs)
-        expect(ledger.reserve(demandOn([provider], 300), refusedMs)._tag).toBe("Refused")
-        expect(ledger.reserve(demandOn([provider], 300), grantedMs)._tag).toBe("Granted")
+        expect(ledger.reserve(demandOn([provider], { inputTokens: 300 }), refusedMs)._tag).toBe("Refused")
+        expect(ledger.reserve(demandOn([provider], { inputTokens: 300 }), grantedMs)._tag).toBe("Granted")
       }
     }
   )
 
   it("takes nothing for a count that is none, and more than was reserved for what it is", () => {
-    const providers = [spec("a", 100, 1_000)]
+    const providers = [spec("a", { requests: 100, tokens: 1_000 })]
     for (
       const [inputTokens, expected] of [[Number.NaN, 266], [-500, 266], [Infinity, 266], [10.5, 11], [
         900,
@@ -100,17 +85,16 @@ describe("Ledger", () => {
       ]] as const
     ) {
       const ledger = new Ledger(settings, () => {})
-      const decision = ledger.reserve(demandOn(providers, 266), 0)
-      if (decision._tag === "Refused") throw new Error("refused")
+      const decision = ledger.reserve(demandOn(providers, { inputTokens: 266 }), 0)
+      if (decision._tag !== "Granted") throw new Error("refused")
       const usage = { inputTokens, outputTokens: 0 }
-      expect(ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, 0)).toMatchObject({
-        tokensUsed: expected
-      })
+      ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, 0)
+      expect(ledger.snapshot(providers, 0)[0]).toMatchObject({ tokensUsed: expected })
     }
   })
 
   it("remembers a provider that left as long as its vendor does", () => {
-    const [a, b] = [spec("a", 10), spec("b", 1)]
+    const [a, b] = [spec("a", { requests: 10 }), spec("b", { requests: 1 })]
     const ledger = new Ledger(settings, () => {})
     const use = (providers: Demand["providers"], nowMs: number) => {
       const decision = ledger.reserve({ ...demandOn(providers), forceProvider: "b" }, nowMs)
@@ -123,16 +107,16 @@ describe("Ledger", () => {
     ledger.snapshot([a], 10)
     expect(use([a, b], 20)).toBe("Refused")
     ledger.snapshot([a], 30)
-    ledger.snapshot([a, spec("c", 1)], 70_000)
+    ledger.snapshot([a, spec("c", { requests: 1 })], 70_000)
     expect(use([a, b], 70_001)).toBe("Granted")
   })
 
   it("leaves a session's provider when that has left the list", () => {
-    const [a, b] = [spec("a", 10), spec("b", 10)]
+    const [a, b] = [spec("a", { requests: 10 }), spec("b", { requests: 10 })]
     const ledger = new Ledger(settings, () => {})
     const place = (providers: Demand["providers"], forceProvider?: string) => {
       const decision = ledger.reserve({ ...demandOn(providers), sessionId: "s", forceProvider }, 0)
-      if (decision._tag === "Refused") throw new Error("refused")
+      if (decision._tag !== "Granted") throw new Error("refused")
       ledger.settle(decision.reservation, { _tag: "Success", latencyMs: 1 }, 0)
       return decision.reservation.provider
     }
@@ -142,12 +126,12 @@ describe("Ledger", () => {
   })
 
   it("holds a timeout against the provider only where the call had several times its usual latency", () => {
-    const providers = [spec("a", 100)]
+    const providers = [spec("a", { requests: 100 })]
     for (const [latencyMs, circuit] of [[1_999, "closed"], [12_000, "open"]] as const) {
       const ledger = new Ledger(settings, () => {})
       for (let turn = 0; turn < 5; turn++) {
         const decision = ledger.reserve(demandOn(providers), turn)
-        if (decision._tag === "Refused") throw new Error("refused")
+        if (decision._tag !== "Granted") throw new Error("refused")
         ledger.settle(decision.reservation, { _tag: "Failure", class: "timeout", latencyMs }, turn)
       }
       expect(ledger.snapshot(providers, 10)[0]).toMatchObject({ circuit })
@@ -155,12 +139,14 @@ describe("Ledger", () => {
   })
 
   it("keeps what a vendor charged on arrival, however short the answer was", () => {
-    const providers = [{ ...spec("a", 1_000, 10_000), chargesMaxTokens: true }]
+    const providers = [
+      spec("a", { requests: 1_000, tokens: 10_000 }, { counting: { ...countEverything, chargesMaxTokens: true } })
+    ]
     const ledger = new Ledger(settings, () => {})
     let granted = 0
     for (let turn = 0; turn < 20; turn++) {
       const decision = ledger.reserve({ ...demandOn(providers), maxTokens: 4_000 }, turn)
-      if (decision._tag === "Refused") continue
+      if (decision._tag !== "Granted") continue
       granted++
       const usage = { inputTokens: 10, outputTokens: 5 }
       ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 1 }, turn)
@@ -170,12 +156,12 @@ describe("Ledger", () => {
   })
 
   it("sends little to a provider that hangs, also where its callers are in a hurry", () => {
-    const providers = [spec("healthy", 1e6), spec("hung", 1e6)]
+    const providers = [spec("healthy", { requests: 1e6 }), spec("hung", { requests: 1e6 })]
     const ledger = new Ledger(settings, () => {})
     let hung = 0
     for (let now = 0; now < 300_000; now += 1_500) {
       const decision = ledger.reserve(demandOn(providers), now)
-      if (decision._tag === "Refused") throw new Error("refused")
+      if (decision._tag !== "Granted") throw new Error("refused")
       const { reservation } = decision
       if (reservation.provider === "hung") {
         hung++
@@ -188,29 +174,29 @@ describe("Ledger", () => {
   })
 
   it("settles once: the second time changes nothing", () => {
-    const providers = [spec("a", 10)]
+    const providers = [spec("a", { requests: 10 })]
     const ledger = new Ledger(settings, () => {})
     const decision = ledger.reserve(demandOn(providers), 0)
-    if (decision._tag === "Refused") throw new Error("refused")
+    if (decision._tag !== "Granted") throw new Error("refused")
     const success: Settlement = { _tag: "Success", usage: { inputTokens: 7, outputTokens: 3 }, latencyMs: 100 }
-    expect(ledger.settle(decision.reservation, success, 100)).toMatchObject({ requestsUsed: 1, tokensUsed: 10 })
+    expect(ledger.settle(decision.reservation, success, 100)).toMatchObject({ headroom: 0.9, circuit: "closed" })
     expect(ledger.settle(decision.reservation, success, 100)).toBeUndefined()
     expect(ledger.snapshot(providers, 100)[0]).toMatchObject({ requestsUsed: 1, tokensUsed: 10, inFlight: 0 })
     expect(ledger.open).toBe(0)
   })
 
   it("holds what is in flight, however long the call takes", () => {
-    const providers = [spec("a", 1)]
+    const providers = [spec("a", { requests: 1 })]
     const ledger = new Ledger(settings, () => {})
     expect(ledger.reserve(demandOn(providers), 0)._tag).toBe("Granted")
     expect(ledger.reserve(demandOn(providers), 600_000)._tag).toBe("Refused")
   })
 
   it("goes on when the clock jumps back, and forgets nothing", () => {
-    const providers = [spec("a", 1)]
+    const providers = [spec("a", { requests: 1 })]
     const ledger = new Ledger(settings, () => {})
     const decision = ledger.reserve(demandOn(providers), 3_600_000)
-    if (decision._tag === "Refused") throw new Error("refused")
+    if (decision._tag !== "Granted") throw new Error("refused")
     ledger.settle(decision.reservation, { _tag: "Failure", class: "caller_fault", latencyMs: 1 }, 3_600_000)
     expect(ledger.reserve(demandOn(providers), 0)._tag).toBe("Refused")
     expect(ledger.reserve(demandOn(providers), 59_000)._tag).toBe("Refused")
@@ -218,7 +204,7 @@ describe("Ledger", () => {
   })
 
   it("breaks ties by the draw, evenly", () => {
-    const providers = ["a", "b", "c"].map((name) => spec(name, 1_000))
+    const providers = ["a", "b", "c"].map((name) => spec(name, { requests: 1_000 }))
     const chosen = [0, 0.34, 0.67, 0.999].map((draw) => {
       const decision = new Ledger(settings, () => {}).reserve({ ...demandOn(providers), draw }, 0)
       return decision._tag === "Granted" ? decision.reservation.provider : ""
@@ -227,18 +213,18 @@ describe("Ledger", () => {
   })
 
   it("keeps the ledger of a provider that stays when the list changes", () => {
-    const a = spec("a", 10)
+    const a = spec("a", { requests: 10 })
     const ledger = new Ledger(settings, () => {})
     ledger.reserve(demandOn([a]), 0)
-    expect(ledger.snapshot([a, spec("b", 5)], 0).map(({ requestsUsed }) => requestsUsed)).toEqual([1, 0])
+    expect(ledger.snapshot([a, spec("b", { requests: 5 })], 0).map(({ requestsUsed }) => requestsUsed)).toEqual([1, 0])
     expect(ledger.snapshot([{ ...a, model: "other" }], 0)[0]).toMatchObject({ requestsUsed: 0 })
   })
 
   it("settles what a provider left behind against that provider, not against the one that took its name", () => {
-    const a = spec("a", 10)
+    const a = spec("a", { requests: 10 })
     const ledger = new Ledger(settings, () => {})
     const decision = ledger.reserve(demandOn([a]), 0)
-    if (decision._tag === "Refused") throw new Error("refused")
+    if (decision._tag !== "Granted") throw new Error("refused")
     const again = [{ ...a, model: "other" }]
     ledger.snapshot(again, 0)
     ledger.settle(decision.reservation, { _tag: "Failure", class: "cancelled", latencyMs: 1 }, 0)
@@ -247,16 +233,16 @@ describe("Ledger", () => {
   })
 
   it("learns a provider's tokens: what it reserves follows what was used", () => {
-    const providers = [spec("a", 10_000, 1e9)]
+    const providers = [spec("a", { requests: 10_000, tokens: 1e9 })]
     const ledger = new Ledger(settings, () => {})
     let last: Reservation | undefined
     for (let turn = 0; turn < 100; turn++) {
-      const decision = ledger.reserve(demandOn(providers, 100), turn)
-      if (decision._tag === "Refused") throw new Error("refused")
+      const decision = ledger.reserve(demandOn(providers, { inputTokens: 100 }), turn)
+      if (decision._tag !== "Granted") throw new Error("refused")
       last = decision.reservation
       ledger.settle(last, { _tag: "Success", usage: { inputTokens: 150, outputTokens: 40 }, latencyMs: 1 }, turn)
     }
-    expect(last).toMatchObject({ inputTokens: 150, outputTokens: 41 })
+    expect(last).toMatchObject({ inputTokens: 151, outputTokens: 41 })
   })
 })
 

@@ -1,13 +1,14 @@
-import { Context, FastCheck as fc } from "effect"
+import { FastCheck as fc } from "effect"
 import { expect, it } from "vitest"
-import { admission, cost } from "../../src/internal/kernel/Admission.ts"
-import { ProviderLedger, REQUESTS, TOKENS } from "../../src/internal/kernel/ProviderLedger.ts"
-import { best } from "../../src/internal/kernel/Ranking.ts"
-import { score } from "../../src/internal/kernel/Score.ts"
-import { RouterOptions } from "../../src/RouterOptions.ts"
+import { admits } from "../../src/internal/kernel/Admission.ts"
+import { ProviderLedger } from "../../src/internal/kernel/ProviderLedger.ts"
+import { best, laneViews } from "../../src/internal/kernel/Ranking.ts"
+import { dryInMs } from "../../src/internal/kernel/Risk.ts"
+import { fit, formula } from "../../src/Policy.ts"
 import type { Demand } from "../../src/RouterState.ts"
+import { demandOn, settings, spec } from "./support.ts"
 
-const settings = Context.get(Context.empty(), RouterOptions)
+const views = laneViews(settings)
 const nowMs = 100_000
 
 const provider = fc.record({
@@ -23,35 +24,41 @@ const provider = fc.record({
 
 const lane = fc.constantFrom<Demand["lane"]>("high", "normal", "low")
 
-it("is the first of all that may be called, by safety and then by score, ties by the draw", () => {
+it("is the first of all that may be called, by safety and then by the policy, ties by the draw", () => {
   const draw = fc.double({ min: 0, max: 0.999_999, noNaN: true })
   fc.assert(
-    fc.property(fc.array(provider, { maxLength: 12 }), lane, draw, (given, lane, draw) => {
+    fc.property(fc.array(provider, { maxLength: 12 }), lane, draw, fc.boolean(), (given, lane, draw, byFit) => {
       const ledgers = given.map(
         ({ ageMs, benched, latencyMs, requestLimit, requests, tokenLimit, tokens, weight }, index) => {
-          const spec = { name: `p${index}`, model: "m", requestLimit, tokenLimit, weight, chargesMaxTokens: false }
-          const ledger = new ProviderLedger(spec, settings, nowMs)
+          const limits = { requests: requestLimit, tokens: tokenLimit }
+          const ledger = new ProviderLedger(spec(`p${index}`, limits, { weight }), settings, nowMs)
           ledger.roll(nowMs)
-          ledger.window.add(nowMs - ageMs, REQUESTS, requests)
-          ledger.window.add(nowMs - ageMs, TOKENS, tokens)
+          for (let count = 0; count < requests; count++) {
+            const atMs = nowMs - ageMs
+            ledger.count({ inputAtMs: atMs, input: Math.floor(tokens / requests), outputAtMs: atMs, output: 0 })
+          }
           ledger.latency = { emaMs: latencyMs, sampledAtMs: nowMs }
           if (benched) ledger.benchedUntilMs = nowMs + 1
           return ledger
         }
       )
-      const demand: Demand = { providers: [], lane, inputTokens: 100, tried: [], draw }
+      const demand = demandOn([], { lane, inputTokens: 100, draw })
+      const policy = byFit ? fit : formula
+      for (const ledger of ledgers) ledger.quote(demand)
       const ranked = ledgers
         .map((ledger) => ({
           ledger,
-          open: admission(ledger, demand, cost(ledger, demand), nowMs) === undefined,
-          safe: lane === "high" || ledger.dryInMs() === undefined,
-          points: score(ledger, cost(ledger, demand), settings.weights[lane], settings.latency.ceiling)
+          open: admits(ledger, demand),
+          safe: lane === "high" || dryInMs(ledger) === undefined,
+          points: policy(ledger, views[lane])
         }))
         .filter(({ open }) => open)
         .sort((a, b) => Number(b.safe) - Number(a.safe) || b.points - a.points)
       const [first] = ranked
       const ties = ranked.filter(({ points, safe }) => safe === first?.safe && points === first.points)
-      expect(best(ledgers, demand, settings, nowMs)).toBe(ties[Math.floor(draw * ties.length)]?.ledger)
+      expect(best(ledgers, demand, { ...settings, policy }, views, nowMs)).toBe(
+        ties[Math.floor(draw * ties.length)]?.ledger
+      )
     }),
     { numRuns: 500 }
   )

@@ -59,20 +59,27 @@ describe("RollingWindow", () => {
     }))
   })
 
-  it("knows when an amount will be free", () => {
+  it("knows when each bucket leaves", () => {
     const window = new RollingWindow(windowMs, 600, 1)
     window.add(1_000, 0, 3)
     window.add(5_000, 0, 4)
-    expect(window.freedAtMs(0, 3)).toBe(61_100)
-    expect(window.freedAtMs(0, 4)).toBe(65_100)
-    expect(window.freedAtMs(0, 8)).toBe(Number.POSITIVE_INFINITY)
+    expect([window.cell(40, 0), window.leavesAtMs(40)]).toEqual([3, 61_100])
+    expect([window.cell(0, 0), window.leavesAtMs(0)]).toEqual([4, 65_100])
     window.roll(61_099)
     expect(window.sum(0)).toBe(7)
     window.roll(61_100)
     expect(window.sum(0)).toBe(4)
   })
 
-  it("keeps its size at any rate: 9.6 kB for two dimensions", () => {
+  it("counts no more than a cell holds, and stays exact", () => {
+    const window = new RollingWindow(windowMs, 600, 1)
+    for (let turn = 0; turn < 3; turn++) window.add(0, 0, 2 ** 31)
+    expect(window.sum(0)).toBe(2 ** 32 - 1)
+    window.roll(60_100)
+    expect([window.sum(0), window.recent(0)]).toEqual([0, 0])
+  })
+
+  it("keeps its size at any rate: 4.8 kB for two columns", () => {
     const window = new RollingWindow(windowMs, 600, 2)
     for (let at = 0; at < 100_000; at++) window.add(at, at % 2, 1)
     expect(window.sum(0) + window.sum(1)).toBe(60_100 - 100 + 100)

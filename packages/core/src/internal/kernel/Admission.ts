@@ -1,101 +1,130 @@
 /**
- * May this provider take this request now? A refusal is a value. `admission` is the hot question; `refusal` answers
- * the same in full, with figures and the earliest time, for errors and `explain`.
+ * May this provider take this request now? `admits` is the hot question. `refusal` answers it in full, with figures and
+ * times, for those who wait and for errors. `largestInput` turns it round, for the waiting line: up to which size does
+ * it take one? A refusal is a value. The provider has been rolled to now, and quoted where it says so.
  */
-import type { Refusal, RefusalReason } from "../../RouterState.ts"
-import type { Demand } from "../../RouterState.ts"
+import type { Demand, Refusal } from "../../RouterState.ts"
 import { breakerRefusal } from "./Breaker.ts"
-import { type ProviderLedger, REQUESTS, TOKENS } from "./ProviderLedger.ts"
+import type { Meter } from "./Meter.ts"
+import type { ProviderLedger } from "./ProviderLedger.ts"
 
-/** The part of a limit that the request's lane may use: all of it for the high lane, less the reserve for others. */
-const usable = (limit: number, provider: ProviderLedger, demand: Demand): number =>
-  demand.lane === "high" ? limit : (limit * (100 - provider.settings.highPriorityReservePct)) / 100
+const laneRank = { high: 0, normal: 1, low: 2 } as const
 
-/** Tokens of input and output this request is expected to take. */
-export const cost = (provider: ProviderLedger, demand: Demand): number => {
-  const input = provider.inputCost(demand)
-  return input + provider.outputCost(demand, input, usable(provider.tokenLimit, provider, demand))
+/** Room that is kept for one request is closed to others, but not to a lane above its own. */
+const isKeptFromOthers = ({ keptFor }: ProviderLedger, demand: Pick<Demand, "lane">): boolean =>
+  keptFor !== undefined && keptFor !== demand && laneRank[demand.lane] >= laneRank[keptFor.lane]
+
+/** Whether the provider is out of the question whatever the request's size. */
+const isClosed = (provider: ProviderLedger, demand: Pick<Demand, "lane" | "forceProvider" | "tried">): boolean =>
+  (demand.forceProvider !== undefined && demand.forceProvider !== provider.name)
+  || (demand.tried.length > 0 && demand.tried.includes(provider.name))
+  || provider.nowMs < provider.benchedUntilMs
+  || breakerRefusal(provider.breaker, provider.nowMs) !== undefined
+  || isKeptFromOthers(provider, demand)
+
+/** Whether the quoted request may be sent here now. */
+export const admits = (provider: ProviderLedger, demand: Demand): boolean => {
+  if (isClosed(provider, demand)) return false
+  for (const meter of provider.bounded) {
+    if (meter.need(provider.needsInput, provider.needsOutput) > provider.freeFor(meter, demand.lane)) return false
+  }
+  return true
 }
 
-/** Why the provider must not be called; `undefined` where it may. The provider has been rolled to `nowMs`. */
-export const admission = (
+/** A kind of request: all of it but the size of its input. */
+export type Kind = Pick<Demand, "lane" | "maxTokens" | "forceProvider" | "tried">
+
+/**
+ * The largest input estimate of this kind that would be admitted now, give or take rounding; negative where none would.
+ */
+export const largestInput = (provider: ProviderLedger, kind: Kind): number => {
+  if (isClosed(provider, kind)) return -1
+  provider.measure()
+  const { learned } = provider
+  const output = provider.expectedOutput(kind, 0)
+  const isCharged = kind.maxTokens !== undefined && provider.spec.counting.chargesMaxTokens
+  let input = Number.POSITIVE_INFINITY
+  for (const meter of provider.bounded) {
+    const free = provider.freeFor(meter, kind.lane)
+    if (free < meter.perRequest || free < 0) return -1
+    if (meter.perInput === 0) {
+      if (free < meter.perOutput * output) return -1
+    } else if (meter.free === meter.limit) {
+      // In an empty window what is only guessed gives way to the input.
+      input = Math.min(input, (isCharged ? free - meter.perOutput * output : free) / learned.inputRatio)
+    } else {
+      input = Math.min(input, (free - meter.perOutput * output) / learned.inputFactor)
+    }
+  }
+  return input < 0 ? -1 : input
+}
+
+interface FullMeter {
+  readonly meter: Meter
+  readonly needed: number
+  readonly limit: number
+  /** Until it has room; `Infinity` where the request is larger than the limit. */
+  readonly ms: number
+}
+
+/** When the limits that have no room now will have some, the longest first. `refundable`: see `Meter.roomAtMs`. */
+const fullMeters = (
   provider: ProviderLedger,
   demand: Demand,
-  estimatedTokens: number,
-  nowMs: number
-): RefusalReason | undefined => {
-  if (demand.forceProvider !== undefined && demand.forceProvider !== provider.spec.name) return "not_forced"
-  if (demand.tried.length > 0 && demand.tried.includes(provider.spec.name)) return "tried"
-  const tokens = usable(provider.tokenLimit, provider, demand)
-  if (estimatedTokens > tokens) return "too_large"
-  if (nowMs < provider.benchedUntilMs) return "benched"
-  const broken = breakerRefusal(provider.breaker, nowMs)
-  if (broken !== undefined) return broken
-  if (provider.requestsUsed + 1 > usable(provider.requestLimit, provider, demand)) return "requests_full"
-  if (provider.tokensUsed + estimatedTokens > tokens) return "tokens_full"
-  return undefined
+  refundable: (meter: Meter) => number
+): ReadonlyArray<FullMeter> => {
+  const full: Array<FullMeter> = []
+  for (const meter of provider.bounded) {
+    const needed = meter.need(provider.needsInput, provider.needsOutput)
+    const limit = provider.usable(meter, demand.lane)
+    if (needed <= provider.freeFor(meter, demand.lane)) continue
+    const ask = { amount: needed, limit, requests: provider.requestsUsed, refundable: refundable(meter) }
+    const atMs = needed > limit ? Number.POSITIVE_INFINITY : meter.roomAtMs(ask, provider.nowMs)
+    // What is in flight has to end first: a call takes about as long as calls do, and what it takes stays a window.
+    const ms = atMs === undefined
+      ? (meter.window === undefined ? provider.latencyMs : provider.settings.window)
+      : atMs - provider.nowMs
+    full.push({ meter, needed, limit, ms })
+  }
+  return full.sort((a, b) => b.ms - a.ms)
 }
 
 /**
- * When the window has room for `amount` more. What is in flight cannot leave before it is settled and a window has
- * passed, so where that is needed too the answer is one window from now: a lower bound, as everything here.
+ * In how many ms the request may fit here at the soonest. Less than a refusal says where answers under way may turn out
+ * shorter than was reserved for them, or a call may end.
  */
-const roomInMs = (
-  provider: ProviderLedger,
-  dimension: number,
-  used: number,
-  amount: number,
-  limit: number,
-  nowMs: number
-): number => {
-  const at = provider.window.freedAtMs(dimension, used + amount - limit)
-  return Number.isFinite(at) ? Math.max(0, at - nowMs) : provider.settings.window
+export const soonestMs = (provider: ProviderLedger, demand: Demand): number => {
+  provider.quote(demand)
+  const { benchedUntilMs, breaker, name, nowMs } = provider
+  if (demand.forceProvider !== undefined && demand.forceProvider !== name) return Number.POSITIVE_INFINITY
+  if (demand.tried.includes(name)) return Number.POSITIVE_INFINITY
+  const full = fullMeters(provider, demand, (meter) => meter.perOutput * provider.inFlightNow.output)
+  const roomMs = full.find(({ meter, ms }) => meter.window !== undefined || ms === Number.POSITIVE_INFINITY)?.ms ?? 0
+  const openMs = breaker._tag === "open" ? breaker.untilMs - nowMs : 0
+  return Math.max(0, roomMs, benchedUntilMs - nowMs, openMs)
 }
 
-const full = (
-  provider: ProviderLedger,
-  demand: Demand,
-  dimension: number,
-  needed: number,
-  nowMs: number
-): Pick<Refusal, "retryAfterMs" | "needed" | "limit"> => {
-  const requests = dimension === REQUESTS
-  const limit = usable(requests ? provider.requestLimit : provider.tokenLimit, provider, demand)
-  const used = requests ? provider.requestsUsed : provider.tokensUsed
-  const retryAfterMs = needed > limit
-    ? Number.POSITIVE_INFINITY
-    : roomInMs(provider, dimension, used, needed, limit, nowMs)
-  return { retryAfterMs, needed, limit }
-}
-
-/** The refusal in full; `undefined` where the provider may be called. */
-export const refusal = (provider: ProviderLedger, demand: Demand, nowMs: number): Refusal | undefined => {
-  provider.roll(nowMs)
-  const estimatedTokens = cost(provider, demand)
-  const reason = admission(provider, demand, estimatedTokens, nowMs)
-  if (reason === undefined) return undefined
-  const base = { provider: provider.spec.name, reason }
-  switch (reason) {
-    case "requests_full":
-      return { ...base, ...full(provider, demand, REQUESTS, 1, nowMs) }
-    case "tokens_full":
-      return { ...base, ...full(provider, demand, TOKENS, estimatedTokens, nowMs) }
-    case "too_large":
-      return {
-        ...base,
-        retryAfterMs: Number.POSITIVE_INFINITY,
-        needed: estimatedTokens,
-        limit: usable(provider.tokenLimit, provider, demand)
-      }
-    case "benched":
-      return { ...base, retryAfterMs: provider.benchedUntilMs - nowMs }
-    case "circuit_open":
-      return { ...base, retryAfterMs: provider.breaker._tag === "open" ? provider.breaker.untilMs - nowMs : 0 }
-    case "probing":
-      // The probe ends when the vendor answers; its usual latency is the best guess there is.
-      return { ...base, retryAfterMs: provider.latencyMs }
-    case "tried":
-    case "not_forced":
-      return { ...base, retryAfterMs: Number.POSITIVE_INFINITY }
+/** The refusal in full; `undefined` where the provider may be called. Quotes the request. */
+export const refusal = (provider: ProviderLedger, demand: Demand): Refusal | undefined => {
+  provider.quote(demand)
+  const { breaker, name, nowMs } = provider
+  const never = { provider: name, retryAfterMs: Number.POSITIVE_INFINITY }
+  if (demand.forceProvider !== undefined && demand.forceProvider !== name) return { ...never, reason: "not_forced" }
+  if (demand.tried.includes(name)) return { ...never, reason: "tried" }
+  // The one that takes longest says when.
+  const [last] = fullMeters(provider, demand, () => 0)
+  const figures = last === undefined
+    ? undefined
+    : { dimension: last.meter.dimension, needed: last.needed, limit: last.limit }
+  if (last !== undefined && last.needed > last.limit) return { ...never, reason: "too_large", ...figures }
+  const until = (ms: number) => ({ provider: name, retryAfterMs: Math.max(ms, last?.ms ?? 0) })
+  if (nowMs < provider.benchedUntilMs) return { ...until(provider.benchedUntilMs - nowMs), reason: "benched" }
+  const broken = breakerRefusal(breaker, nowMs)
+  if (broken === "circuit_open" && breaker._tag === "open") {
+    return { ...until(breaker.untilMs - nowMs), reason: "circuit_open" }
   }
+  // A probe ends when the vendor answers; its usual latency is the best guess there is.
+  if (broken !== undefined) return { ...until(provider.latencyMs), reason: broken }
+  if (last !== undefined) return { ...until(0), reason: "full", ...figures }
+  return isKeptFromOthers(provider, demand) ? { ...until(provider.latencyMs), reason: "kept" } : undefined
 }

@@ -8,43 +8,42 @@
  * - request and input: from the reservation to one window after `min(completion, reservation + transit)`;
  * - output: from the reservation to one window after its completion.
  */
-import { Duration } from "effect"
-import { consequences } from "../../FailureClass.ts"
 import type { ProviderSpec } from "../../Provider.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
-import type { Decision, Demand, ProviderState, Reservation, Settlement, StateChange } from "../../RouterState.ts"
-import { admission, cost, refusal } from "./Admission.ts"
-import { type Breaker, type BreakerResult, onGrant, onResult } from "./Breaker.ts"
-import { sampleLatency } from "./Latency.ts"
+import type {
+  Decision,
+  Demand,
+  ProviderState,
+  Refusal,
+  Reservation,
+  Settled,
+  Settlement,
+  StateChange
+} from "../../RouterState.ts"
+import { admits, refusal } from "./Admission.ts"
+import { onGrant } from "./Breaker.ts"
 import { Pins } from "./Pins.ts"
-import { ProviderLedger, REQUESTS, TOKENS } from "./ProviderLedger.ts"
-import { best } from "./Ranking.ts"
-
-/**
- * A timeout says something of the provider only where the call had this many times its usual latency; a caller in more
- * of a hurry than that must not open its circuit for everyone.
- */
-const patience = 4
-
-/** More tokens than any answer has, and few enough that a window of such answers is still summed exactly. */
-const mostTokens = 2 ** 40
-
-/** What a vendor reported, if it is a count at all; the ring's sums are exact for whole numbers only. */
-const counted = (tokens: number, reserved: number): number =>
-  Number.isFinite(tokens) && tokens >= 0 ? Math.min(Math.ceil(tokens), mostTokens) : reserved
+import { ProviderLedger } from "./ProviderLedger.ts"
+import { providerState } from "./providerState.ts"
+import { best, type LaneViews, laneViews } from "./Ranking.ts"
+import { Settling } from "./Settling.ts"
 
 export class Ledger {
   readonly #byName = new Map<string, ProviderLedger>()
   /** Each open reservation with the ledger it was taken from: a provider may leave, or return anew, meanwhile. */
   readonly #open = new Map<Reservation, ProviderLedger>()
   readonly #pins: Pins
+  readonly #views: LaneViews
+  readonly #settling: Settling
   #specs: ReadonlyArray<ProviderSpec> = []
   #providers: ReadonlyArray<ProviderLedger> = []
   #lastMs = Number.NEGATIVE_INFINITY
   #skewMs = 0
 
-  constructor(readonly settings: RouterSettings, readonly onChange: (change: StateChange) => void) {
+  constructor(readonly settings: RouterSettings, onChange: (change: StateChange) => void) {
     this.#pins = new Pins(settings.affinity)
+    this.#views = laneViews(settings)
+    this.#settling = new Settling(settings, this.#pins, onChange)
   }
 
   /** Reservations that are not settled yet. */
@@ -52,40 +51,66 @@ export class Ledger {
     return this.#open.size
   }
 
-  /** The provider that `reserve` would take now; nothing is taken. */
-  decide(demand: Demand, clockMs: number): ProviderLedger | undefined {
+  /** The moment of the last step, as the ledger counts it. */
+  get nowMs(): number {
+    return this.#lastMs
+  }
+
+  /** The providers of the newest list, as of the last step. */
+  get providers(): ReadonlyArray<ProviderLedger> {
+    return this.#providers
+  }
+
+  /** Moves the ledger on to the clock's time, which it answers as it counts it, and takes over a new list. */
+  advance(clockMs: number, specs = this.#specs): number {
     const nowMs = this.#forward(clockMs)
-    const providers = this.#follow(demand.providers, nowMs)
-    return this.#pinned(demand, nowMs) ?? best(providers, demand, this.settings, nowMs)
+    this.#follow(specs, nowMs)
+    for (const provider of this.#providers) provider.roll(nowMs)
+    return nowMs
+  }
+
+  /** The provider that the demand would be given now; nothing is taken. The list of the demand is not looked at. */
+  decide(demand: Demand): ProviderLedger | undefined {
+    return this.#pinned(demand) ?? best(this.#providers, demand, this.settings, this.#views, this.#lastMs)
+  }
+
+  /** Takes the capacity of the best candidate; `undefined` where none may take the request. */
+  place(demand: Demand): Reservation | undefined {
+    const chosen = this.decide(demand)
+    return chosen === undefined ? undefined : this.#grant(chosen, demand)
+  }
+
+  /** Why each provider is no candidate. */
+  refusals(demand: Demand): ReadonlyArray<Refusal> {
+    return this.#providers.flatMap((provider) => refusal(provider, demand) ?? [])
   }
 
   reserve(demand: Demand, clockMs: number): Decision {
-    const chosen = this.decide(demand, clockMs)
-    const nowMs = this.#lastMs
-    if (chosen !== undefined) return { _tag: "Granted", reservation: this.#grant(chosen, demand, nowMs) }
-    const refusals = this.#providers.map((provider) => refusal(provider, demand, nowMs))
-    return { _tag: "Refused", refusals: refusals.filter((one) => one !== undefined) }
+    this.#follow(demand.providers, this.#forward(clockMs))
+    const reservation = this.place(demand)
+    if (reservation !== undefined) return { _tag: "Granted", reservation }
+    this.advance(clockMs)
+    return { _tag: "Refused", refusals: this.refusals(demand) }
   }
 
   /** Settles once; `undefined` where the reservation was settled before. */
-  settle(reservation: Reservation, settlement: Settlement, clockMs: number): ProviderState | undefined {
+  settle(reservation: Reservation, settlement: Settlement, clockMs: number): Settled | undefined {
     const provider = this.#open.get(reservation)
     if (provider === undefined) return undefined
     this.#open.delete(reservation)
     const nowMs = this.#forward(clockMs)
     provider.roll(nowMs)
-    this.#account(provider, reservation, settlement, nowMs)
-    if (settlement._tag === "Success") this.#succeeded(provider, reservation, settlement, nowMs)
-    else this.#failed(provider, reservation, settlement, nowMs)
-    return provider.state()
+    provider.hold(reservation, -1)
+    this.#settling.settle(provider, reservation, settlement, nowMs)
+    provider.measure()
+    provider.needsInput = 0
+    provider.needsOutput = 0
+    return { headroom: Math.max(0, provider.headroom), circuit: provider.breaker._tag }
   }
 
   snapshot(specs: ReadonlyArray<ProviderSpec>, clockMs: number): ReadonlyArray<ProviderState> {
-    const nowMs = this.#forward(clockMs)
-    return this.#follow(specs, nowMs).map((provider) => {
-      provider.roll(nowMs)
-      return provider.state()
-    })
+    this.advance(clockMs, specs)
+    return this.#providers.map(providerState)
   }
 
   /** Time as the ledger counts it: where the clock jumps back, it goes on from the last moment seen. */
@@ -118,103 +143,32 @@ export class Ledger {
   }
 
   /** The session's provider, as long as it may take the request. */
-  #pinned(demand: Demand, nowMs: number): ProviderLedger | undefined {
+  #pinned(demand: Demand): ProviderLedger | undefined {
     if (demand.sessionId === undefined) return undefined
-    const provider = this.#byName.get(this.#pins.get(demand.sessionId, nowMs) ?? "")
+    const provider = this.#byName.get(this.#pins.get(demand.sessionId, this.#lastMs) ?? "")
     if (provider === undefined || provider.leftAtMs !== undefined) return undefined
-    provider.roll(nowMs)
-    return admission(provider, demand, cost(provider, demand), nowMs) === undefined ? provider : undefined
+    provider.roll(this.#lastMs)
+    provider.quote(demand)
+    return admits(provider, demand) ? provider : undefined
   }
 
-  #grant(provider: ProviderLedger, demand: Demand, nowMs: number): Reservation {
-    this.#move(provider, onGrant(provider.breaker), nowMs)
-    const inputTokens = provider.inputCost(demand)
+  #grant(provider: ProviderLedger, demand: Demand): Reservation {
+    this.#settling.move(provider, onGrant(provider.breaker), this.#lastMs)
+    provider.quote(demand)
     const reservation: Reservation = {
-      provider: provider.spec.name,
-      inputTokens,
-      outputTokens: cost(provider, demand) - inputTokens,
+      provider: provider.name,
+      inputTokens: provider.needsInput,
+      outputTokens: provider.needsOutput,
       estimatedInputTokens: demand.inputTokens,
-      outputCharged: provider.spec.chargesMaxTokens && demand.maxTokens !== undefined,
-      reservedAtMs: nowMs,
+      outputCharged: provider.spec.counting.chargesMaxTokens && demand.maxTokens !== undefined,
+      reservedAtMs: this.#lastMs,
       epoch: provider.breaker.epoch,
       sessionId: demand.sessionId
     }
-    provider.inFlightRequests += 1
-    provider.inFlightTokens += reservation.inputTokens + reservation.outputTokens
-    this.#open.set(reservation, provider)
-    return reservation
-  }
-
-  /** Moves what was reserved from "in flight" into the buckets where it rolls out. */
-  #account(provider: ProviderLedger, reservation: Reservation, settlement: Settlement, nowMs: number): void {
-    provider.inFlightRequests -= 1
-    provider.inFlightTokens -= reservation.inputTokens + reservation.outputTokens
-    const countedAtMs = Math.min(nowMs, reservation.reservedAtMs + this.settings.transit)
-    provider.window.add(countedAtMs, REQUESTS, 1)
-    const refunded = settlement._tag === "Failure" && consequences[settlement.class].tokens === "refunded"
-    const used = settlement.usage ?? (refunded ? { inputTokens: 0, outputTokens: 0 } : reservation)
-    provider.window.add(countedAtMs, TOKENS, counted(used.inputTokens, reservation.inputTokens))
-    const output = counted(used.outputTokens, reservation.outputTokens)
-    const charged = reservation.outputCharged && !refunded ? Math.max(output, reservation.outputTokens) : output
-    provider.window.add(nowMs, TOKENS, charged)
-  }
-
-  #succeeded(
-    provider: ProviderLedger,
-    reservation: Reservation,
-    { latencyMs, usage }: Extract<Settlement, { _tag: "Success" }>,
-    nowMs: number
-  ): void {
-    provider.latency = sampleLatency(provider.latency, this.settings.latency, latencyMs, nowMs)
-    if (usage !== undefined) {
-      provider.learnInput(counted(usage.inputTokens, reservation.inputTokens), reservation.estimatedInputTokens)
-      provider.learnOutput(counted(usage.outputTokens, reservation.outputTokens))
-    }
-    if (reservation.sessionId !== undefined) this.#pins.answered(reservation.sessionId, provider.spec.name, nowMs)
-    this.#result(provider, reservation, "success", nowMs)
-  }
-
-  #failed(
-    provider: ProviderLedger,
-    reservation: Reservation,
-    failure: Extract<Settlement, { _tag: "Failure" }>,
-    nowMs: number
-  ): void {
-    const consequence = consequences[failure.class]
-    const hasty = failure.class === "timeout" && failure.latencyMs < provider.latencyMs * patience
-    this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
-    if (failure.class === "timeout") this.#slower(provider, failure.latencyMs, nowMs)
-    if (consequence.request === "fail") return
-    // "Retry-After: 0" names no time.
-    const asked = failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 &&
-      Number.isFinite(failure.retryAfterMs)
-    const usual = consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench)
-    const forMs = asked ? failure.retryAfterMs : usual
-    if (forMs <= 0 || nowMs + forMs <= provider.benchedUntilMs) return
-    provider.benchedUntilMs = nowMs + forMs
-    provider.benchedBecause = failure.class
-    this.onChange({ _tag: "Benched", provider: provider.spec.name, because: failure.class, forMs, atMs: nowMs })
-  }
-
-  /**
-   * A call that was cut off would have taken at least as long: ranking moves away from a provider that hangs, also where
-   * its callers are too hasty for the breaker. Up to the score's ceiling, beyond which ranking sees no difference: the
-   * average also says what counts as hasty.
-   */
-  #slower(provider: ProviderLedger, latencyMs: number, nowMs: number): void {
-    const sampleMs = Math.min(latencyMs, this.settings.latency.ceiling)
-    if (sampleMs <= provider.latencyMs) return
-    provider.latency = sampleLatency(provider.latency, this.settings.latency, sampleMs, nowMs)
-  }
-
-  #result(provider: ProviderLedger, reservation: Reservation, result: BreakerResult, nowMs: number): void {
-    this.#move(provider, onResult(provider.breaker, this.settings.breaker, reservation.epoch, result, nowMs), nowMs)
-  }
-
-  #move(provider: ProviderLedger, breaker: Breaker, nowMs: number): void {
-    const from = provider.breaker._tag
-    provider.breaker = breaker
-    if (from === breaker._tag) return
-    this.onChange({ _tag: "CircuitMoved", provider: provider.spec.name, from, to: breaker._tag, atMs: nowMs })
+    provider.hold(reservation, 1)
+    // What the vendor should have found when this call came: it is counted with it.
+    const seen = { ...reservation, countable: provider.countable }
+    this.#open.set(seen, provider)
+    return seen
   }
 }

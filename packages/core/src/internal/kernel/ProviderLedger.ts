@@ -1,171 +1,284 @@
 /**
- * One provider's part of the ledger: its window, what is in flight, latency, breaker, bench, and what was learned of
- * its tokens. Calls in flight are counted apart from the window, so that they never roll out of it while they run.
+ * One provider's part of the ledger: its windows and limits, what is in flight, latency, breaker, bench, and what was
+ * learned of its tokens. Calls in flight are counted apart from the windows, so that they never roll out while they run.
  */
 import type { FailureClass } from "../../FailureClass.ts"
+import type { Candidate } from "../../Policy.ts"
 import type { ProviderSpec } from "../../Provider.ts"
+import type { LimitReading } from "../../RateLimit.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
-import type { Demand, ProviderState } from "../../RouterState.ts"
+import type { Demand, Reservation } from "../../RouterState.ts"
 import { type Breaker, initialBreaker } from "./Breaker.ts"
 import { currentLatency, initialLatency, type Latency } from "./Latency.ts"
-import { dryInMs, runsDry } from "./Prediction.ts"
+import { LearnedTokens } from "./LearnedTokens.ts"
+import { DAY_REQUESTS, DAY_TOKENS, type InFlight, INPUT, Meter, OUTPUT, REQUESTS, rowOf, rows } from "./Meter.ts"
 import { RollingWindow } from "./RollingWindow.ts"
-import type { Candidate } from "./Score.ts"
 
-export const REQUESTS = 0
-export const TOKENS = 1
+const dayMs = 86_400_000
 
-/** Weight of the newest answer in the learned tokens; a single odd request moves them little. */
-const learningRate = 0.1
+/** Ten minutes each: a day over-counts by at most one of them. */
+const dayBuckets = 144
 
-/**
- * Mean absolute deviations above the mean that are reserved for an answer. Between the moment a vendor counts a long
- * answer and the moment it is settled here, the reservation is all that stands for it; it costs room in flight only.
- */
-const deviations = 2
+const requestsRow = rowOf("requests")
 
-/** A learned ratio outside these bounds says more about a mistake than about a tokenizer. */
-const ratioBounds = { min: 0.25, max: 4 }
+/** Fewer requests than this in a window say too little to learn a limit from a refusal. */
+const fewestToLearn = 10
+
+/** What a settled call counts, and when. */
+export interface Counts {
+  readonly inputAtMs: number
+  readonly input: number
+  readonly outputAtMs: number
+  readonly output: number
+}
 
 export class ProviderLedger implements Candidate {
-  readonly window: RollingWindow
-  inFlightRequests = 0
-  inFlightTokens = 0
+  readonly inFlightNow: InFlight = { requests: 0, input: 0, output: 0 }
+  readonly meters: ReadonlyArray<Meter>
+  /** Those whose limit is known: all that decisions look at. */
+  bounded: ReadonlyArray<Meter> = []
+  /** Of those, the ones that count an answer. */
+  #answers: ReadonlyArray<Meter> = []
+  readonly learned: LearnedTokens
   latency: Latency
   breaker: Breaker = initialBreaker
   /** When the provider was taken out of the list; absent while it is in it. */
   leftAtMs: number | undefined
   benchedUntilMs = Number.NEGATIVE_INFINITY
   benchedBecause: FailureClass = "rate_limit"
-  /** Actual input tokens over estimated ones, moving average. */
-  #inputRatio = 1
-  /** Output tokens of an answer, moving average, and how far answers lie from it, likewise. */
-  #outputMean: number
-  #outputDeviation = 0
-  /** The window's older part over its recent one. */
-  readonly #olderShare: number
-  #nowMs = 0
+  /** The request that its room is kept for: one that was passed over for too long. */
+  keptFor: Demand | undefined
+  readonly minute: RollingWindow
+  readonly #day: RollingWindow
+  /** The share of a limit that other lanes than the high one may use. */
+  readonly #commonShare: number
+  /** Until then time changes nothing but the clock. */
+  #nextMs = Number.NEGATIVE_INFINITY
+  /** What is free has to be worked out anew: something was counted, reserved, given back, or rolled out. */
+  #stale = true
+  /** The vendor says something of its limits. */
+  #isTold = false
+  #spec: ProviderSpec
+  #nowMs: number
+  /** What the request in question would take here, as of the last `quote`. */
+  needsInput = 0
+  needsOutput = 0
 
-  constructor(public spec: ProviderSpec, readonly settings: RouterSettings, nowMs: number) {
-    this.window = new RollingWindow(settings.window, settings.buckets, 2)
-    this.#olderShare = settings.window / this.window.recentMs - 1
+  constructor(spec: ProviderSpec, readonly settings: RouterSettings, nowMs: number) {
+    const minute = new RollingWindow(settings.window, settings.buckets, 3)
+    const day = new RollingWindow(dayMs, dayBuckets, 2)
+    const rings = { minute, day, now: undefined }
+    this.minute = minute
+    this.#day = day
+    this.#commonShare = (100 - settings.highPriorityReservePct) / 100
+    this.meters = rows.map((row) =>
+      new Meter(row, rings[row.span], this.inFlightNow, row.span === "day" ? dayMs : settings.window)
+    )
+    this.learned = new LearnedTokens(settings.outputPriorTokens)
     this.latency = initialLatency(settings.latency, nowMs)
-    this.#outputMean = settings.outputPriorTokens
+    this.#nowMs = nowMs
+    this.#spec = spec
+    this.spec = spec
+  }
+
+  get spec(): ProviderSpec {
+    return this.#spec
+  }
+  set spec(spec: ProviderSpec) {
+    this.#spec = spec
+    for (const meter of this.meters) meter.declared = spec.limits[meter.dimension] ?? Number.POSITIVE_INFINITY
+    this.#bound()
+  }
+
+  #bound(): void {
+    this.bounded = this.meters.filter(({ limit }) => Number.isFinite(limit))
+    this.#answers = this.bounded.filter(({ perOutput }) => perOutput > 0)
+    this.#stale = true
   }
 
   /** Brings everything that depends on time to `nowMs`. */
   roll(nowMs: number): void {
     this.#nowMs = nowMs
-    this.window.roll(nowMs)
+    if (nowMs < this.#nextMs) return
+    this.minute.roll(nowMs)
+    this.#day.roll(nowMs)
+    for (const meter of this.bounded) meter.grow(nowMs)
+    this.#stale = true
+    this.#nextMs = Math.min(this.minute.nextMs, this.#day.nextMs)
   }
 
-  get requestsUsed(): number {
-    return this.window.sum(REQUESTS) + this.inFlightRequests
+  get nowMs(): number {
+    return this.#nowMs
   }
-  get requestLimit(): number {
-    return this.spec.requestLimit
+  get name(): string {
+    return this.#spec.name
   }
-  get tokensUsed(): number {
-    return this.window.sum(TOKENS) + this.inFlightTokens
+  get weight(): number {
+    return this.#spec.weight
   }
-  get tokenLimit(): number {
-    return this.spec.tokenLimit
+  get inFlight(): number {
+    return this.inFlightNow.requests
   }
   get latencyMs(): number {
     return currentLatency(this.latency, this.settings.latency, this.#nowMs)
   }
-  get weight(): number {
-    return this.spec.weight
+  /** Requests in the window and in flight. */
+  get requestsUsed(): number {
+    return this.minute.sum(REQUESTS) + this.inFlightNow.requests
+  }
+
+  used(meter: Meter): number {
+    return meter.used(this.#nowMs, this.requestsUsed)
+  }
+
+  /** The part of a limit that the lane may use: all of it for the high lane, less the reserve for others. */
+  usable(meter: Meter, lane: Demand["lane"]): number {
+    return lane === "high" ? meter.limit : meter.limit * this.#commonShare
+  }
+
+  /** What of it is free for the lane, as of the last `quote` or `measure`. */
+  freeFor(meter: Meter, lane: Demand["lane"]): number {
+    return lane === "high" ? meter.free : meter.free - meter.limit * (1 - this.#commonShare)
+  }
+
+  /** Works out what is free of each limit, where that may have changed. */
+  measure(): void {
+    if (!this.#stale) return
+    const requests = this.requestsUsed
+    this.#stale = false
+    for (const meter of this.bounded) {
+      meter.free = meter.limit - meter.used(this.#nowMs, requests)
+      // What others use changes with each moment.
+      if (!meter.foreign.isNone) this.#stale = true
+    }
+  }
+
+  /** A reservation begins (1) or ends (−1). */
+  hold(reservation: Pick<Reservation, "inputTokens" | "outputTokens">, sign: 1 | -1): void {
+    this.inFlightNow.requests += sign
+    this.inFlightNow.input += sign * reservation.inputTokens
+    this.inFlightNow.output += sign * reservation.outputTokens
+    this.#stale = true
+  }
+
+  /** Works out what is free, and what the request would take here: `needsInput` and `needsOutput`. */
+  quote(demand: Demand): void {
+    this.measure()
+    this.needsInput = this.expectedInput(demand)
+    this.needsOutput = this.expectedOutput(demand, this.needsInput)
+  }
+
+  /** Input tokens to reserve. What is added to be safe is never what makes a request too large for a limit. */
+  expectedInput({ inputTokens, lane }: Demand): number {
+    const { inputFactor, inputRatio } = this.learned
+    let expected = Math.ceil(inputTokens * inputFactor)
+    for (const meter of this.bounded) {
+      if (meter.perInput === 0) continue
+      const usable = this.usable(meter, lane)
+      if (expected > usable) expected = Math.max(Math.ceil(inputTokens * inputRatio), Math.floor(usable))
+    }
+    return expected
+  }
+
+  /**
+   * Output tokens to reserve: `maxTokens` where the vendor charges that on arrival; else what its answers take, which
+   * is a guess and so never what makes a request too large for a limit.
+   */
+  expectedOutput(demand: Pick<Demand, "lane" | "maxTokens">, inputTokens: number): number {
+    const { maxTokens } = demand
+    if (maxTokens !== undefined && this.#spec.counting.chargesMaxTokens) return maxTokens
+    const usual = this.learned.usualOutput
+    const expected = maxTokens !== undefined && maxTokens < usual ? maxTokens : usual
+    let most = expected
+    for (const meter of this.#answers) {
+      const rest = Math.floor(this.usable(meter, demand.lane)) - meter.perInput * inputTokens
+      if (rest < most) most = rest
+    }
+    return most > 0 ? most : 0
+  }
+
+  /** The free share of the scarcest limit, the quoted tokens taken off. */
+  get headroom(): number {
+    let headroom = 1
+    for (let index = 0; index < this.bounded.length; index++) {
+      const meter = this.bounded[index]!
+      const tokens = meter.perInput * this.needsInput + meter.perOutput * this.needsOutput
+      const left = (meter.free - tokens) / meter.limit
+      if (left < headroom) headroom = left
+    }
+    return headroom
+  }
+
+  /** The largest share of what is left of any limit that the quoted request would take. */
+  get share(): number {
+    let share = 0
+    for (const meter of this.bounded) {
+      const taken = meter.need(this.needsInput, this.needsOutput) / Math.max(0, meter.free)
+      if (taken > share) share = taken
+    }
+    return share
   }
 
   /** Whether the provider left so long ago that nothing of it counts any more. */
   isForgotten(nowMs: number): boolean {
-    return this.leftAtMs !== undefined && this.inFlightRequests === 0 && nowMs - this.leftAtMs > this.settings.window
+    const rememberedMs = this.bounded.some(({ isDaily }) => isDaily) ? dayMs : this.settings.window
+    return this.leftAtMs !== undefined && this.inFlight === 0 && nowMs - this.leftAtMs > rememberedMs
   }
 
-  /** Input tokens this provider is expected to count. */
-  inputCost(demand: Demand): number {
-    return Math.ceil(demand.inputTokens * this.#inputRatio)
+  /** Adds what a settled call counts to the windows. */
+  count({ input, inputAtMs, output, outputAtMs }: Counts): void {
+    this.#stale = true
+    this.minute.add(inputAtMs, REQUESTS, 1)
+    this.minute.add(inputAtMs, INPUT, input)
+    this.minute.add(outputAtMs, OUTPUT, output)
+    this.#day.add(inputAtMs, DAY_REQUESTS, 1)
+    this.#day.add(inputAtMs, DAY_TOKENS, input)
+    this.#day.add(outputAtMs, DAY_TOKENS, output)
+  }
+
+  /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
+  get countable(): ReadonlyArray<number> | undefined {
+    const { chargesMaxTokens } = this.#spec.counting
+    return this.#isTold ? this.meters.map((meter) => meter.countable(chargesMaxTokens)) : undefined
   }
 
   /**
-   * Output tokens to reserve beside `inputTokens`: `maxTokens` where the vendor charges that on arrival; else what its
-   * answers take, which is a guess and so never what makes a request too large for a limit.
+   * Corrects limits and use by what the vendor says; answers the meters whose limit changed. It counted when the call
+   * arrived, the call included, unless it has refused it.
    */
-  outputCost(demand: Demand, inputTokens: number, tokenLimit: number): number {
-    if (demand.maxTokens !== undefined && this.spec.chargesMaxTokens) return demand.maxTokens
-    const usual = Math.ceil(this.#outputMean + deviations * this.#outputDeviation)
-    const expected = Math.min(usual, demand.maxTokens ?? Number.POSITIVE_INFINITY)
-    return Math.max(0, Math.min(expected, Math.floor(tokenLimit) - inputTokens))
-  }
-
-  learnInput(actualTokens: number, estimatedTokens: number): void {
-    if (estimatedTokens <= 0) return
-    const ratio = Math.min(ratioBounds.max, Math.max(ratioBounds.min, actualTokens / estimatedTokens))
-    this.#inputRatio += learningRate * (ratio - this.#inputRatio)
-  }
-
-  learnOutput(tokens: number): void {
-    this.#outputDeviation += learningRate * (Math.abs(tokens - this.#outputMean) - this.#outputDeviation)
-    this.#outputMean += learningRate * (tokens - this.#outputMean)
-  }
-
-  /** Whether requests or tokens run out within the look-ahead, at the present rate. */
-  get atRisk(): boolean {
-    const requests = this.window.recent(REQUESTS) + this.inFlightRequests
-    const tokens = this.window.recent(TOKENS) + this.inFlightTokens
-    const dry = runsDry(requests, 1, this.spec.requestLimit, this.#olderShare)
-      || runsDry(tokens, this.#tokensPerRequest, this.spec.tokenLimit, this.#olderShare)
-    return dry && this.dryInMs() !== undefined
-  }
-
-  /** Milliseconds until requests or tokens run out at the present rate, within the look-ahead. */
-  dryInMs(): number | undefined {
-    const requests = this.#dryInMs(REQUESTS, this.requestsUsed, this.inFlightRequests, this.spec.requestLimit)
-    const tokens = this.#dryInMs(TOKENS, this.tokensUsed, this.inFlightTokens, this.spec.tokenLimit)
-    if (requests === undefined) return tokens
-    return tokens === undefined ? requests : Math.min(requests, tokens)
-  }
-
-  get #tokensPerRequest(): number {
-    return this.tokensUsed / Math.max(1, this.requestsUsed)
-  }
-
-  #dryInMs(dimension: number, total: number, inFlight: number, limit: number): number | undefined {
-    return dryInMs({
-      total,
-      recent: this.window.recent(dimension) + inFlight,
-      perRequest: dimension === REQUESTS ? 1 : this.#tokensPerRequest,
-      limit
-    }, {
-      windowMs: this.settings.window,
-      recentMs: this.window.recentMs,
-      lookAheadMs: this.settings.lookAhead
-    })
-  }
-
-  /** As seen from outside, as of the last `roll`. */
-  state(): ProviderState {
-    const headroom = Math.min(
-      1 - this.requestsUsed / this.requestLimit,
-      1 - this.tokensUsed / this.tokenLimit
-    )
-    return {
-      name: this.spec.name,
-      model: this.spec.model,
-      requestsUsed: this.requestsUsed,
-      requestLimit: this.requestLimit,
-      tokensUsed: this.tokensUsed,
-      tokenLimit: this.tokenLimit,
-      headroom: Math.max(0, headroom),
-      inFlight: this.inFlightRequests,
-      latencyMs: this.latencyMs,
-      circuit: this.breaker._tag,
-      circuitRetryAfterMs: this.breaker._tag === "open" ? Math.max(0, this.breaker.untilMs - this.#nowMs) : undefined,
-      benched: this.benchedUntilMs > this.#nowMs
-        ? { forMs: this.benchedUntilMs - this.#nowMs, because: this.benchedBecause }
-        : undefined,
-      dryInMs: this.dryInMs()
+  read(
+    readings: ReadonlyArray<LimitReading>,
+    call: { readonly reservation: Reservation; readonly refused: boolean }
+  ): ReadonlyArray<Meter> {
+    this.#stale = true
+    this.#isTold = true
+    const { countable, inputTokens, outputTokens, reservedAtMs } = call.reservation
+    const nowMs = this.#nowMs
+    const countableNow = this.countable ?? []
+    const changed: Array<Meter> = []
+    for (const reading of readings) {
+      const row = rowOf(reading.dimension)
+      const meter = this.meters[row]
+      if (meter === undefined) continue
+      const refused = call.refused && countable !== undefined ? meter.need(inputTokens, outputTokens) : 0
+      const own = Math.max((countable?.[row] ?? 0) - refused, countableNow[row] ?? 0)
+      const atMs = countable === undefined ? nowMs : reservedAtMs
+      if (meter.read(reading, { own, atMs, nowMs })) changed.push(meter)
     }
+    if (changed.length > 0) this.#bound()
+    return changed
+  }
+
+  /**
+   * The vendor refused for its rate and said nothing of its limits. Where none is known, the requests that it did take
+   * in a window are the best guess; the one that was refused is among those used.
+   */
+  learnFromRefusal(): ReadonlyArray<Meter> {
+    const requests = this.meters[requestsRow]!
+    const taken = this.requestsUsed - 1
+    if (this.bounded.some(({ isLearned }) => !isLearned) || taken < fewestToLearn) return []
+    if (!requests.met(taken, this.#nowMs)) return []
+    this.#bound()
+    return [requests]
   }
 }

@@ -1,34 +1,40 @@
 /**
- * Sums over a window that rolls by time: a ring of `buckets + 1` cells a dimension.
+ * Sums over a window that rolls by time: a ring of `buckets + 1` cells a column.
  *
  * An amount added at `t` counts until at least `t + window` and at most one bucket longer, so a span of one window
  * never holds more than the sum says: the ring over-counts by at most one bucket in time, and never under-counts.
- * Reading is O(1); rolling is O(1) amortized over time; memory is `(buckets + 1) × dimensions × 8` bytes at any rate
- * (600 buckets of two dimensions: 9.6 kB). Amounts are whole numbers, so the running sums are exact.
+ * Reading is O(1); rolling is O(1) amortized over time; memory is `(buckets + 1) × columns × 4` bytes at any rate
+ * (600 buckets of three columns: 7.2 kB). Amounts are whole numbers, so the running sums are exact; a cell holds at most
+ * 2³² − 1, far beyond what any vendor sells in a bucket.
  */
 
 /** How much of the window counts as "recent", for prediction. */
 const recentShare = 4
 
+const fullCell = 2 ** 32 - 1
+
 export class RollingWindow {
   readonly bucketMs: number
-  readonly #size: number
+  /** Cells a column. */
+  readonly size: number
   readonly #recentBuckets: number
-  readonly #cells: Float64Array
+  readonly #cells: Uint32Array
   readonly #sums: Float64Array
   readonly #recent: Float64Array
   /** Number of the newest bucket, counted from time 0. */
   #head = Number.NEGATIVE_INFINITY
   /** Where the newest bucket lies in the ring. */
   #slot = 0
+  /** When the next bucket begins: until then `roll` has nothing to do. */
+  nextMs = Number.NEGATIVE_INFINITY
 
-  constructor(readonly windowMs: number, buckets: number, readonly dimensions: number) {
+  constructor(readonly windowMs: number, buckets: number, readonly columns: number) {
     this.bucketMs = windowMs / buckets
-    this.#size = buckets + 1
+    this.size = buckets + 1
     this.#recentBuckets = Math.max(1, Math.floor(buckets / recentShare))
-    this.#cells = new Float64Array(this.#size * dimensions)
-    this.#sums = new Float64Array(dimensions)
-    this.#recent = new Float64Array(dimensions)
+    this.#cells = new Uint32Array(this.size * columns)
+    this.#sums = new Float64Array(columns)
+    this.#recent = new Float64Array(columns)
   }
 
   /** Length of the recent part, in ms. */
@@ -38,59 +44,77 @@ export class RollingWindow {
 
   /** Moves the window on to `nowMs`; a time before the newest bucket changes nothing. */
   roll(nowMs: number): void {
+    if (nowMs < this.nextMs) return
     const bucket = Math.floor(nowMs / this.bucketMs)
     if (bucket <= this.#head) return
-    if (bucket - this.#head >= this.#size) {
-      this.#clear(bucket)
-      return
-    }
-    while (this.#head < bucket) this.#advance()
+    if (bucket - this.#head >= this.size) this.#clear(bucket)
+    else while (this.#head < bucket) this.#advance()
+    this.nextMs = (bucket + 1) * this.bucketMs
   }
 
   /** Adds to the bucket of `atMs`, which may lie in the past; older than the window changes nothing. */
-  add(atMs: number, dimension: number, amount: number): void {
+  add(atMs: number, column: number, amount: number): void {
     const bucket = Math.floor(atMs / this.bucketMs)
     if (bucket > this.#head) this.roll(atMs)
     const age = this.#head - bucket
-    if (age >= this.#size) return
-    const cell = this.#slotBefore(age) * this.dimensions + dimension
-    this.#cells[cell]! += amount
-    this.#sums[dimension]! += amount
-    if (age < this.#recentBuckets) this.#recent[dimension]! += amount
+    if (age >= this.size) return
+    const cell = this.#slotBefore(age) * this.columns + column
+    const added = Math.min(amount, fullCell - this.#cells[cell]!)
+    this.#cells[cell]! += added
+    this.#sums[column]! += added
+    if (age < this.#recentBuckets) this.#recent[column]! += added
   }
 
   /** The sum over the window, as of the last `roll`. */
-  sum(dimension: number): number {
-    return this.#sums[dimension]!
+  sum(column: number): number {
+    return this.#sums[column]!
   }
 
   /** The sum over the window's newest quarter, as of the last `roll`. */
-  recent(dimension: number): number {
-    return this.#recent[dimension]!
+  recent(column: number): number {
+    return this.#recent[column]!
+  }
+
+  /** What the bucket of this age holds; 0 is the newest, `size − 1` the oldest. */
+  cell(age: number, column: number): number {
+    return this.#cells[this.#slotBefore(age) * this.columns + column]!
   }
 
   /**
-   * The time at which `amount` will have rolled out of the window; `Infinity` where the window holds less than that.
-   * Walks the ring: O(buckets), for refusals only.
+   * The age of the bucket with which `amount` of these columns will have rolled out; −1 where the window holds less.
+   * O(buckets), for those who are refused.
    */
-  freedAtMs(dimension: number, amount: number): number {
+  ageThatFrees(amount: number, first: number, second: number): number {
+    const { columns, size } = this
+    const cells = this.#cells
+    const end = cells.length
     let freed = 0
-    for (let age = this.#size - 1; age >= 0; age--) {
-      freed += this.#cells[this.#slotBefore(age) * this.dimensions + dimension]!
-      if (freed >= amount) return (this.#head - age + this.#size) * this.bucketMs
+    // The oldest bucket lies behind the newest.
+    let cell = ((this.#slot + 1) % size) * columns
+    for (let age = size - 1; age >= 0; age--) {
+      freed += cells[cell + first]!
+      if (second >= 0) freed += cells[cell + second]!
+      if (freed >= amount) return age
+      cell += columns
+      if (cell === end) cell = 0
     }
-    return Number.POSITIVE_INFINITY
+    return -1
+  }
+
+  /** When the bucket of this age will have left the window. */
+  leavesAtMs(age: number): number {
+    return (this.#head - age + this.size) * this.bucketMs
   }
 
   #advance(): void {
     this.#head++
-    this.#slot = this.#slot + 1 === this.#size ? 0 : this.#slot + 1
+    this.#slot = this.#slot + 1 === this.size ? 0 : this.#slot + 1
     const leavesRecent = this.#slotBefore(this.#recentBuckets)
-    for (let dimension = 0; dimension < this.dimensions; dimension++) {
-      const cell = this.#slot * this.dimensions + dimension
-      this.#sums[dimension]! -= this.#cells[cell]!
+    for (let column = 0; column < this.columns; column++) {
+      const cell = this.#slot * this.columns + column
+      this.#sums[column]! -= this.#cells[cell]!
       this.#cells[cell] = 0
-      this.#recent[dimension]! -= this.#cells[leavesRecent * this.dimensions + dimension]!
+      this.#recent[column]! -= this.#cells[leavesRecent * this.columns + column]!
     }
   }
 
@@ -103,6 +127,6 @@ export class RollingWindow {
 
   #slotBefore(age: number): number {
     const slot = this.#slot - age
-    return slot < 0 ? slot + this.#size : slot
+    return slot < 0 ? slot + this.size : slot
   }
 }

@@ -1,0 +1,279 @@
+/**
+ * The waiting line: who is served when capacity frees, and when to look next. Synchronous like the ledger it stands
+ * before; it never calls anyone but the `resume` of a request whose turn has come.
+ *
+ * - **Order**: by lane, then by arrival (`lifo`: the newest first). A lane's head start is bounded: a request that has
+ *   waited `ageing` longer goes before one of the next lane, so that no lane starves.
+ * - **Work-conserving**: one that fits now passes one that does not (backfilling), until the one passed over has waited
+ *   `keepAfter`; then the provider that would have room for it first keeps it for it.
+ * - **Exact**: requests of one kind (lane, bound of output, candidates) differ in the size of their input only, so the
+ *   ledger turns "does it fit?" round into "up to which size?" and the line finds the first such in O(log n).
+ * - **Bounded**: `maxWaiting` requests, each until its own time; `turns` grants a step, so that a long line does not
+ *   hold the event loop.
+ */
+import type { RouterSettings } from "../../RouterOptions.ts"
+import type { Decision, Demand, Reservation } from "../../RouterState.ts"
+import { type Kind, largestInput, refusal, soonestMs } from "./Admission.ts"
+import { FirstFit, type Item } from "./FirstFit.ts"
+import type { Ledger } from "./Ledger.ts"
+
+/** Requests served in one step; the rest is served in the next, at once. */
+const turns = 256
+
+/** A request in line. */
+export interface Waiter extends Item {
+  readonly demand: Demand
+  readonly arrivedMs: number
+  readonly order: number
+  readonly group: Group
+  /** Called once, with what it waited for; never after `leave`. */
+  readonly resume: (decision: Decision) => void
+  decision: Decision | undefined
+}
+
+/** Those in line that differ in the size of their input only. */
+interface Group {
+  readonly kind: Kind
+  readonly key: string
+  readonly waiters: FirstFit<Waiter>
+}
+
+const laneRank = { high: 0, normal: 1, low: 2 } as const
+
+const keyOf = ({ forceProvider, lane, maxTokens, tried }: Kind): string =>
+  JSON.stringify([lane, maxTokens, forceProvider, tried])
+
+export class Line {
+  readonly #groups = new Map<string, Group>()
+  readonly #waiting = { high: 0, normal: 0, low: 0 }
+  #arrivals = 0
+  #kept: Waiter | undefined
+  /** When somebody fits or is due, as far as the ledger can tell; in its time. */
+  #wakeAtMs = Number.POSITIVE_INFINITY
+
+  constructor(readonly ledger: Ledger, readonly settings: RouterSettings["waiting"]) {}
+
+  get length(): number {
+    return this.#waiting.high + this.#waiting.normal + this.#waiting.low
+  }
+
+  /** In how many ms to call `dispatch`, if nothing happens before; `Infinity` where nobody waits. */
+  get wakeInMs(): number {
+    return this.#wakeAtMs - this.ledger.nowMs
+  }
+
+  get waiting(): Readonly<Record<Demand["lane"], number>> {
+    return { ...this.#waiting }
+  }
+
+  /** A decision now, or a place in line, whose `resume` is called once there is one. */
+  ask(demand: Demand, clockMs: number, resume: Waiter["resume"]): Decision | Waiter {
+    if (this.length === 0) {
+      const decision = this.ledger.reserve(demand, clockMs)
+      if (decision._tag === "Granted" || demand.waitMs <= 0) return decision
+    }
+    const nowMs = this.ledger.advance(clockMs, demand.providers)
+    const waiter = this.#enter(demand, nowMs, resume)
+    const before = this.length
+    const more = this.#serve(nowMs)
+    if (waiter.decision === undefined) this.#turnAway(waiter, nowMs)
+    if (more || this.length < before || this.#kept === waiter) this.#plan(nowMs, more)
+    else this.#planFor(waiter, nowMs)
+    return waiter.decision ?? waiter
+  }
+
+  /** Serves whoever fits now, in order, and turns away who has waited too long. */
+  dispatch(clockMs: number): void {
+    if (this.length === 0) {
+      this.#wakeAtMs = Number.POSITIVE_INFINITY
+      return
+    }
+    const nowMs = this.ledger.advance(clockMs)
+    const more = this.#serve(nowMs)
+    this.#expire(nowMs)
+    this.#plan(nowMs, more)
+  }
+
+  /** The request gives up. Answers what it had been granted in the same moment, to be given back. */
+  leave(waiter: Waiter, clockMs: number): Reservation | undefined {
+    if (waiter.decision !== undefined) {
+      return waiter.decision._tag === "Granted" ? waiter.decision.reservation : undefined
+    }
+    this.#remove(waiter)
+    // What was kept for it may be free for others now.
+    this.dispatch(clockMs)
+    return undefined
+  }
+
+  /** Turns everyone away: the router closes. */
+  close(clockMs: number): void {
+    this.ledger.advance(clockMs)
+    for (const group of this.#groups.values()) {
+      for (const waiter of group.waiters.all()) this.#refuse(waiter)
+    }
+    this.#wakeAtMs = Number.POSITIVE_INFINITY
+  }
+
+  #enter(demand: Demand, nowMs: number, resume: Waiter["resume"]): Waiter {
+    const key = keyOf(demand)
+    const { forceProvider, lane, maxTokens, tried } = demand
+    const group = this.#groups.get(key)
+      ?? { key, kind: { forceProvider, lane, maxTokens, tried }, waiters: new FirstFit<Waiter>() }
+    this.#groups.set(key, group)
+    const fastestMs = Math.min(...this.ledger.providers.map(({ latencyMs }) => latencyMs))
+    // A call needs time as well: without it the wait is for nothing.
+    const callMs = Math.min(fastestMs, demand.timeLeftMs / 2)
+    const waiter: Waiter = {
+      demand,
+      group,
+      resume,
+      arrivedMs: nowMs,
+      order: this.#arrivals++,
+      size: demand.inputTokens,
+      dueMs: nowMs + Math.min(demand.waitMs, demand.timeLeftMs - callMs),
+      slot: -1,
+      decision: undefined
+    }
+    group.waiters.add(waiter)
+    this.#waiting[lane]++
+    return waiter
+  }
+
+  /** The newcomer stays only if the line has room for it and its time may come before it is due. */
+  #turnAway(waiter: Waiter, nowMs: number): void {
+    const { demand } = waiter
+    const soonest = Math.min(...this.ledger.providers.map((provider) => soonestMs(provider, demand)))
+    if (nowMs + soonest > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
+    else if (this.length > this.settings.maxWaiting) {
+      this.#resolve(waiter, { _tag: "QueueFull", waiting: this.settings.maxWaiting })
+    }
+  }
+
+  /** Answers whether there may be more to serve. */
+  #serve(nowMs: number): boolean {
+    this.#serveKept()
+    /** By rounding, a size at the very edge may be found and then not fit: from then on only smaller ones count. */
+    const below = new Map<Group, number>()
+    for (let turn = 0; turn < turns; turn++) {
+      const next = this.#next(below)
+      if (next === undefined) {
+        this.#keep(nowMs)
+        return false
+      }
+      const reservation = this.ledger.place(next.demand)
+      if (reservation === undefined) below.set(next.group, next.size * (1 - Number.EPSILON * 2) - Number.MIN_VALUE)
+      else this.#resolve(next, { _tag: "Granted", reservation })
+    }
+    return true
+  }
+
+  /** The first in line among those that fit now. */
+  #next(below: ReadonlyMap<Group, number>): Waiter | undefined {
+    let chosen: Waiter | undefined
+    for (const group of this.#groups.values()) {
+      let size = -1
+      for (const provider of this.ledger.providers) size = Math.max(size, largestInput(provider, group.kind))
+      size = Math.min(size, below.get(group) ?? size)
+      const waiter = this.settings.order === "fifo" ? group.waiters.first(size) : group.waiters.last(size)
+      if (waiter !== undefined && (chosen === undefined || this.#before(waiter, chosen))) chosen = waiter
+    }
+    return chosen
+  }
+
+  #before(one: Waiter, other: Waiter): boolean {
+    const lanes = laneRank[one.demand.lane] - laneRank[other.demand.lane]
+    if (this.settings.order === "lifo") return lanes === 0 ? one.order > other.order : lanes < 0
+    const headStartMs = lanes * this.settings.ageing
+    const arrivedMs = lanes === 0 ? one.order - other.order : one.arrivedMs - other.arrivedMs
+    return arrivedMs + headStartMs < 0
+  }
+
+  /** The one whom room is kept for goes first. */
+  #serveKept(): void {
+    const kept = this.#kept
+    if (kept === undefined) return
+    const reservation = this.ledger.place(kept.demand)
+    if (reservation !== undefined) this.#resolve(kept, { _tag: "Granted", reservation })
+  }
+
+  /** Keeps room for the first in line, once it has been passed over for long enough. */
+  #keep(nowMs: number): void {
+    if (this.settings.order === "lifo") return
+    const kept = this.#kept ?? this.#eldest()
+    this.#release()
+    if (kept === undefined || nowMs - kept.arrivedMs < this.settings.keepAfter) return
+    const soonest = this.ledger.providers
+      .map((provider) => ({ provider, ms: refusal(provider, kept.demand)?.retryAfterMs ?? 0 }))
+      .reduce((a, b) => b.ms < a.ms ? b : a)
+    // Not for one that could not be served in time anyway.
+    if (nowMs + soonest.ms > kept.dueMs) return
+    this.#kept = kept
+    soonest.provider.keptFor = kept.demand
+  }
+
+  #eldest(): Waiter | undefined {
+    let eldest: Waiter | undefined
+    for (const { waiters } of this.#groups.values()) {
+      const first = waiters.first(Number.MAX_VALUE)
+      if (first !== undefined && (eldest === undefined || this.#before(first, eldest))) eldest = first
+    }
+    return eldest
+  }
+
+  #release(): void {
+    if (this.#kept === undefined) return
+    this.#kept = undefined
+    for (const provider of this.ledger.providers) provider.keptFor = undefined
+  }
+
+  #expire(nowMs: number): void {
+    for (const group of this.#groups.values()) {
+      for (let late = group.waiters.due(nowMs); late !== undefined; late = group.waiters.due(nowMs)) this.#refuse(late)
+    }
+  }
+
+  #refuse(waiter: Waiter): void {
+    this.#resolve(waiter, { _tag: "Refused", refusals: this.ledger.refusals(waiter.demand) })
+  }
+
+  #resolve(waiter: Waiter, decision: Decision): void {
+    this.#remove(waiter)
+    waiter.decision = decision
+    waiter.resume(decision)
+  }
+
+  #remove(waiter: Waiter): void {
+    const { demand, group } = waiter
+    group.waiters.remove(waiter)
+    this.#waiting[demand.lane]--
+    if (group.waiters.length === 0) this.#groups.delete(group.key)
+    if (this.#kept === waiter) this.#release()
+  }
+
+  /** When the next one fits or is due: a settlement may bring it forward. */
+  #plan(nowMs: number, more: boolean): void {
+    let wakeAtMs = Number.POSITIVE_INFINITY
+    for (const { kind, waiters } of this.#groups.values()) {
+      const smallest = { ...kind, inputTokens: waiters.minSize, draw: 0, providers: [], waitMs: 0, timeLeftMs: 0 }
+      wakeAtMs = Math.min(wakeAtMs, waiters.minDueMs, this.#fitsAtMs(smallest, nowMs))
+    }
+    if (this.#kept !== undefined) wakeAtMs = Math.min(wakeAtMs, this.#fitsAtMs(this.#kept.demand, nowMs))
+    // Everyone who fits now has been served: what is left by rounding can wait for a moment.
+    this.#wakeAtMs = more && this.length > 0 ? nowMs : Math.max(nowMs + 1, wakeAtMs)
+  }
+
+  /** The same, where nothing but a newcomer has changed: all its kind that are no larger fit no later. */
+  #planFor(waiter: Waiter, nowMs: number): void {
+    const isSmallest = waiter.group.waiters.minSize === waiter.size
+    const fitsAtMs = isSmallest ? this.#fitsAtMs(waiter.demand, nowMs) : Number.POSITIVE_INFINITY
+    this.#wakeAtMs = Math.max(nowMs + 1, Math.min(this.#wakeAtMs, waiter.dueMs, fitsAtMs))
+  }
+
+  #fitsAtMs(demand: Demand, nowMs: number): number {
+    let soonest = Number.POSITIVE_INFINITY
+    for (const provider of this.ledger.providers) {
+      soonest = Math.min(soonest, refusal(provider, demand)?.retryAfterMs ?? 0)
+    }
+    return nowMs + soonest
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * What the end of a call does to its provider: windows, learned tokens and limits, latency, breaker, bench, pin.
+ */
+import { Duration } from "effect"
+import type { Usage } from "../../ChatResponse.ts"
+import { consequences } from "../../FailureClass.ts"
+import type { ProviderSpec } from "../../Provider.ts"
+import type { RouterSettings } from "../../RouterOptions.ts"
+import type { Reservation, Settlement, StateChange } from "../../RouterState.ts"
+import { type Breaker, type BreakerResult, onResult } from "./Breaker.ts"
+import { sampleLatency } from "./Latency.ts"
+import type { Meter } from "./Meter.ts"
+import type { Pins } from "./Pins.ts"
+import type { ProviderLedger } from "./ProviderLedger.ts"
+
+/**
+ * A timeout says something of the provider only where the call had this many times its usual latency; a caller in more
+ * of a hurry than that must not open its circuit for everyone.
+ */
+const patience = 4
+
+/** More tokens than any answer has. */
+const mostTokens = 2 ** 31
+
+type Succeeded = Extract<Settlement, { _tag: "Success" }>
+type Failed = Extract<Settlement, { _tag: "Failure" }>
+
+/** What a vendor reported, if it is a count at all; the ring's sums are exact for whole numbers only. */
+const counted = (tokens: number, reserved: number): number =>
+  Number.isFinite(tokens) && tokens >= 0 ? Math.min(Math.ceil(tokens), mostTokens) : reserved
+
+/** Input that counts: the parts read from and written to a cache by the share that the vendor counts of them. */
+const countedInput = ({ counting }: ProviderSpec, usage: Usage, reserved: number): number => {
+  const free = (usage.cachedInputTokens ?? 0) * (1 - counting.cacheRead)
+    + (usage.cacheWriteTokens ?? 0) * (1 - counting.cacheWrite)
+  const input = counted(usage.inputTokens, reserved)
+  return free > 0 ? Math.max(0, Math.ceil(input - free)) : input
+}
+
+export class Settling {
+  constructor(
+    readonly settings: RouterSettings,
+    readonly pins: Pins,
+    readonly onChange: (change: StateChange) => void
+  ) {}
+
+  settle(provider: ProviderLedger, reservation: Reservation, settlement: Settlement, nowMs: number): void {
+    if (settlement._tag === "Unused") return this.#result(provider, reservation, "ignored", nowMs)
+    const readings = settlement.limits ?? []
+    const refused = settlement._tag === "Failure" && settlement.class === "rate_limit"
+    // Where the vendor says what it has counted, it also says whether it counts what it refused.
+    if (!refused || readings.length === 0) this.#account(provider, reservation, settlement, nowMs)
+    if (readings.length > 0) this.#learned(provider, provider.read(readings, { reservation, refused }), nowMs)
+    else if (refused) this.#learned(provider, provider.learnFromRefusal(), nowMs)
+    if (settlement._tag === "Success") this.#succeeded(provider, reservation, settlement, nowMs)
+    else this.#failed(provider, reservation, settlement, nowMs)
+  }
+
+  /** Moves what was reserved from "in flight" into the buckets where it rolls out. */
+  #account(provider: ProviderLedger, reservation: Reservation, settlement: Succeeded | Failed, nowMs: number): void {
+    const refunded = settlement._tag === "Failure" && consequences[settlement.class].tokens === "refunded"
+    const nothing = { inputTokens: 0, outputTokens: 0 }
+    const used: Usage = settlement.usage ?? (refunded ? nothing : reservation)
+    const output = counted(used.outputTokens, reservation.outputTokens)
+    provider.count({
+      inputAtMs: Math.min(nowMs, reservation.reservedAtMs + this.settings.transit),
+      input: countedInput(provider.spec, used, reservation.inputTokens),
+      outputAtMs: nowMs,
+      output: reservation.outputCharged && !refunded ? Math.max(output, reservation.outputTokens) : output
+    })
+  }
+
+  #learned(provider: ProviderLedger, meters: ReadonlyArray<Meter>, nowMs: number): void {
+    for (const { dimension, limit } of meters) {
+      this.onChange({ _tag: "LimitLearned", provider: provider.name, dimension, limit, atMs: nowMs })
+    }
+  }
+
+  #succeeded(provider: ProviderLedger, reservation: Reservation, { latencyMs, usage }: Succeeded, nowMs: number): void {
+    provider.latency = sampleLatency(provider.latency, this.settings.latency, latencyMs, nowMs)
+    if (usage !== undefined) {
+      const input = counted(usage.inputTokens, reservation.inputTokens)
+      provider.learned.learnInput(input, reservation.estimatedInputTokens)
+      provider.learned.learnOutput(counted(usage.outputTokens, reservation.outputTokens))
+    }
+    if (reservation.sessionId !== undefined) this.pins.answered(reservation.sessionId, provider.spec.name, nowMs)
+    this.#result(provider, reservation, "success", nowMs)
+  }
+
+  #failed(provider: ProviderLedger, reservation: Reservation, failure: Failed, nowMs: number): void {
+    const consequence = consequences[failure.class]
+    const hasty = failure.class === "timeout" && failure.latencyMs < provider.latencyMs * patience
+    this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
+    if (failure.class === "timeout") this.#slower(provider, failure.latencyMs, nowMs)
+    if (consequence.request === "fail") return
+    // "Retry-After: 0" names no time.
+    const asked = failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 &&
+      Number.isFinite(failure.retryAfterMs)
+    const usual = consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench)
+    const forMs = asked ? failure.retryAfterMs : usual
+    if (forMs <= 0 || nowMs + forMs <= provider.benchedUntilMs) return
+    provider.benchedUntilMs = nowMs + forMs
+    provider.benchedBecause = failure.class
+    this.onChange({ _tag: "Benched", provider: provider.spec.name, because: failure.class, forMs, atMs: nowMs })
+  }
+
+  /**
+   * A call that was cut off would have taken at least as long: ranking moves away from a provider that hangs, also where
+   * its callers are too hasty for the breaker. Up to the score's ceiling, beyond which ranking sees no difference: the
+   * average also says what counts as hasty.
+   */
+  #slower(provider: ProviderLedger, latencyMs: number, nowMs: number): void {
+    const sampleMs = Math.min(latencyMs, this.settings.latency.ceiling)
+    if (sampleMs <= provider.latencyMs) return
+    provider.latency = sampleLatency(provider.latency, this.settings.latency, sampleMs, nowMs)
+  }
+
+  #result(provider: ProviderLedger, reservation: Reservation, result: BreakerResult, nowMs: number): void {
+    this.move(provider, onResult(provider.breaker, this.settings.breaker, reservation.epoch, result, nowMs), nowMs)
+  }
+
+  /** Moves the breaker, and tells so where its state is another one. */
+  move(provider: ProviderLedger, breaker: Breaker, nowMs: number): void {
+    const from = provider.breaker._tag
+    provider.breaker = breaker
+    if (from === breaker._tag) return
+    this.onChange({ _tag: "CircuitMoved", provider: provider.spec.name, from, to: breaker._tag, atMs: nowMs })
+  }
+}

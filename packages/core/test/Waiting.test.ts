@@ -1,0 +1,241 @@
+import { expect, it } from "@effect/vitest"
+import { type ChatRequest, ProviderRegistry, Router, RouterState } from "@route-llm/core"
+import { answer, failure, RouterTest, type ScriptedProvider } from "@route-llm/core/testing"
+import { type Clock, Context, type Duration, Effect, Exit, Fiber, Layer, Random, Scope, TestClock } from "effect"
+import { describe } from "vitest"
+
+const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }], timeout: "5 minutes" }
+
+const chat = (request: Partial<ChatRequest> = {}) =>
+  Effect.flatMap(Router, (router) => router.chat({ ...hello, ...request }))
+
+const calls = Effect.flatMap(RouterTest, (test) => test.calls)
+const status = Effect.flatMap(Router, (router) => router.status)
+const waiting = Effect.flatMap(RouterState, (state) => state.waiting)
+
+const on =
+  (providers: Record<string, ScriptedProvider>, options: Parameters<typeof RouterTest.layer>[1] = {}) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R | Router | RouterTest | RouterState | ProviderRegistry>) =>
+    countingTimers(Effect.provide(effect, RouterTest.layer(providers, options)))
+
+const nobody = { high: 0, normal: 0, low: 0 }
+
+/** `TestClock` keeps timers that were interrupted; this one counts those that run. */
+class Timers extends Context.Reference<Timers>()("test/Timers", { defaultValue: () => ({ running: 0 }) }) {}
+
+const countingTimers = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const timers = { running: 0 }
+    // On top of the test's own clock, which `TestClock.adjust` looks for.
+    const counting: Clock.Clock = Object.assign(Object.create(clock), {
+      sleep: (duration: Duration.Duration) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => timers.running++),
+          () => clock.sleep(duration),
+          () => Effect.sync(() => timers.running--)
+        )
+    })
+    return yield* effect.pipe(Effect.withClock(counting), Effect.provideService(Timers, timers))
+  })
+
+/** Nothing is left behind: nobody in line, nothing reserved, no timer. */
+const nothingIsLeft = Effect.gen(function*() {
+  expect(yield* waiting).toEqual(nobody)
+  for (const { inFlight } of Object.values(yield* status)) expect(inFlight).toBe(0)
+  yield* noTimerIsLeft
+})
+
+const noTimerIsLeft = Effect.gen(function*() {
+  yield* TestClock.adjust(0)
+  expect((yield* Timers).running).toBe(0)
+})
+
+describe("waiting in line", () => {
+  it.effect("serves a request at the exact moment there is room, in the order of arrival", () =>
+    Effect.gen(function*() {
+      yield* chat()
+      const second = yield* Effect.fork(chat())
+      const third = yield* Effect.fork(chat())
+      yield* TestClock.adjust("60099 millis")
+      expect(yield* waiting).toEqual({ high: 0, normal: 2, low: 0 })
+      yield* TestClock.adjust("1 millis")
+      expect(yield* Fiber.join(second)).toMatchObject({ provider: "a", attempts: 1, latencyMs: 0 })
+      yield* TestClock.adjust("60100 millis")
+      yield* Fiber.join(third)
+      expect((yield* calls).map(({ atMs }) => atMs)).toEqual([0, 60_100, 120_200])
+      yield* nothingIsLeft
+    }).pipe(on({ a: { rpm: 1 } })))
+
+  it.effect("fails at once where the request or the router says so, or its time cannot come", () =>
+    Effect.gen(function*() {
+      yield* chat()
+      for (const request of [{ onSaturated: "fail" }, { timeout: "60 seconds" }] as const) {
+        expect(yield* Effect.flip(chat(request))).toMatchObject({
+          _tag: "NoCapacity",
+          retryAfterMs: 60_100,
+          perProvider: [{ provider: "a", reason: "full", dimension: "requests", needed: 1, limit: 1 }]
+        })
+      }
+      yield* nothingIsLeft
+    }).pipe(on({ a: { rpm: 1 } })))
+
+  it.effect("waits no longer than it may", () =>
+    Effect.gen(function*() {
+      yield* chat()
+      const error = yield* Effect.flip(chat())
+      expect(error).toMatchObject({ _tag: "NoCapacity", retryAfterMs: 60_100 })
+      expect(error.message).toContain("a: full (needs 1 of 1 requests), free in 60.1 s")
+    }).pipe(on({ a: { rpm: 1 } }, { waiting: { maxWait: "20 seconds" } })))
+
+  it.effect("has room for so many, and says so", () =>
+    Effect.gen(function*() {
+      yield* chat()
+      const first = yield* Effect.fork(chat())
+      yield* Effect.yieldNow()
+      expect(yield* Effect.flip(chat())).toMatchObject({ _tag: "QueueFull", waiting: 1, isRetryable: true })
+      yield* Fiber.interrupt(first)
+      yield* nothingIsLeft
+    }).pipe(on({ a: { rpm: 1 } }, { waiting: { maxWaiting: 1 } })))
+
+  it.effect("leaves the line when it is interrupted, and the next moves up", () =>
+    Effect.gen(function*() {
+      yield* chat()
+      const first = yield* Effect.fork(chat())
+      const second = yield* Effect.fork(chat())
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(first)
+      expect(yield* waiting).toEqual({ high: 0, normal: 1, low: 0 })
+      yield* TestClock.adjust("60 seconds")
+      yield* Fiber.join(second)
+      yield* nothingIsLeft
+    }).pipe(on({ a: { rpm: 1 } })))
+
+  it.effect("waits for a bench to end and tries the provider again that had refused for its rate", () =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(chat())
+      yield* TestClock.adjust("20 seconds")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ provider: "a", attempts: 2 })
+      const limited = yield* Effect.fork(Effect.flip(chat()))
+      yield* TestClock.adjust("4 seconds")
+      expect(yield* Fiber.join(limited)).toMatchObject({ _tag: "AllProvidersFailed", attempts: { length: 3 } })
+      yield* nothingIsLeft
+    }).pipe(on({
+      a: {
+        script: [
+          failure("rate_limit", { retryAfter: "20 seconds" }),
+          answer(),
+          ...Array(3).fill(failure("rate_limit", { retryAfter: "2 seconds" }))
+        ]
+      }
+    })))
+
+  it.effect("waits for an open circuit, and lets one go ahead as its probe", () =>
+    Effect.gen(function*() {
+      for (let turn = 0; turn < 2; turn++) yield* Effect.flip(chat({ onSaturated: "fail" }))
+      const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.fork(chat()))
+      yield* TestClock.adjust("30 seconds")
+      expect(yield* calls).toHaveLength(3)
+      yield* TestClock.adjust("2 seconds")
+      for (const fiber of fibers) expect(yield* Fiber.join(fiber)).toMatchObject({ provider: "a" })
+      yield* nothingIsLeft
+    }).pipe(
+      on(
+        { a: { latency: "1 second", script: Array(2).fill(failure("transient")) } },
+        { breaker: { failureThreshold: 2 } }
+      ),
+      withoutLatency(2)
+    ))
+
+  it.effect("chooses from a provider that is registered while it waits", () =>
+    Effect.gen(function*() {
+      const registry = yield* ProviderRegistry
+      yield* chat()
+      const waits = yield* Effect.fork(chat())
+      yield* TestClock.adjust("1 second")
+      const respond = { content: "here", finishReason: "stop", model: "m", raw: {} } as const
+      yield* registry.register({
+        name: "b",
+        model: "m",
+        limits: {},
+        weight: 1,
+        counting: { chargesMaxTokens: false, cacheRead: 1, cacheWrite: 1 },
+        chat: () => Effect.succeed(respond)
+      })
+      yield* TestClock.adjust(0)
+      expect(yield* Fiber.join(waits)).toMatchObject({ provider: "b" })
+      yield* nothingIsLeft
+    }).pipe(Effect.scoped, on({ a: { rpm: 1 } })))
+
+  it.effect("refuses those in line when the router closes", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const runtime = yield* Layer.toRuntimeWithMemoMap(
+        RouterTest.layer({ a: { rpm: 1 } }),
+        yield* Layer.makeMemoMap
+      ).pipe(Scope.extend(scope))
+      yield* Effect.provide(chat(), runtime)
+      const waits = yield* Effect.fork(Effect.provide(Effect.flip(chat()), runtime))
+      yield* TestClock.adjust("1 second")
+      yield* Scope.close(scope, Exit.void)
+      expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "NoCapacity" })
+      yield* noTimerIsLeft
+    }).pipe(countingTimers))
+})
+
+const limits = { a: { rpm: 20, tpm: 9_000 }, b: { rpm: 12, tpm: 20_000 }, c: { rpm: 40, tpm: 3_000 } }
+
+describe("200 callers, 3 providers, random costs and cancellations", () => {
+  for (const seed of [1, 2, 3]) {
+    it.effect(`go never over a limit, lose nothing, and leave nothing behind (seed ${seed})`, () =>
+      Effect.gen(function*() {
+        const scripted = (name: keyof typeof limits): ScriptedProvider => ({
+          ...limits[name],
+          latency: "700 millis",
+          script: Array(400).fill(answer({ inputTokens: 100, outputTokens: 60 }))
+        })
+        const providers = { a: scripted("a"), b: scripted("b"), c: scripted("c") }
+        yield* Effect.gen(function*() {
+          const caller = (index: number) =>
+            Effect.gen(function*() {
+              const length = yield* Random.nextIntBetween(1, 400)
+              yield* Effect.sleep(yield* Random.nextIntBetween(0, 20_000))
+              const lane = (["high", "normal", "low"] as const)[index % 3]!
+              const content = "words ".repeat(length)
+              const call = chat({ messages: [{ role: "user", content }], priority: lane, timeout: "10 minutes" })
+              const cancels = yield* Random.nextIntBetween(0, 4)
+              if (cancels > 0) return yield* Effect.exit(call)
+              const after = yield* Random.nextIntBetween(0, 30_000)
+              return yield* Effect.exit(Effect.timeoutOption(call, after))
+            })
+          const fiber = yield* Effect.fork(
+            Effect.forEach(Array.from({ length: 200 }, (_, index) => index), caller, { concurrency: "unbounded" })
+          )
+          yield* TestClock.adjust("10 minutes")
+          const exits = yield* Fiber.join(fiber)
+          expect(exits.filter(Exit.isFailure)).toEqual([])
+          const seen = yield* calls
+          for (const [name, { rpm, tpm }] of Object.entries(limits)) {
+            const times = seen.filter(({ provider }) => provider === name).map(({ atMs }) => atMs)
+            const inWindow = times.map((end) => times.filter((at) => at > end - 60_000 && at <= end).length)
+            expect(Math.max(...inWindow)).toBeLessThanOrEqual(rpm)
+            // Each answer took 160 tokens.
+            expect(Math.max(...inWindow) * 160).toBeLessThanOrEqual(tpm)
+          }
+          yield* nothingIsLeft
+        }).pipe(on(providers))
+      }).pipe(Effect.withRandom(Random.make(seed))))
+  }
+})
+
+/** For tests whose first calls take time as well: lets it pass by itself. */
+function withoutLatency(seconds: number) {
+  return <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(effect)
+      for (let second = 0; second < seconds; second++) {
+        yield* TestClock.adjust("1 second")
+      }
+      return yield* Fiber.join(fiber)
+    })
+}

@@ -89,7 +89,7 @@ export interface Reservation {
   readonly outputCharged: boolean
   readonly reservedAtMs: number
   /** What the vendor should have counted once this call has arrived, by dimension; absent where it tells nothing. */
-  readonly countable?: ReadonlyArray<number> | undefined
+  readonly countable?: ReadonlyArray<{ readonly own: number; readonly taken: number }> | undefined
   /** Which life of the breaker it belongs to: a result of an earlier life never moves it. */
   readonly epoch: number
   readonly sessionId?: string | undefined

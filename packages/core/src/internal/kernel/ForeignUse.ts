@@ -52,8 +52,13 @@ export class ForeignUse {
   /** What others are taken to use at `nowMs`; `unit` is what one request takes. */
   at(nowMs: number, unit: number): number {
     if (this.isNone || nowMs - this.#atMs >= this.windowMs) return 0
+    return this.#expected(nowMs) + this.since(nowMs, unit) - this.#rate * (nowMs - this.#atMs)
+  }
+
+  /** What they may have used since the last reading. */
+  since(nowMs: number, unit: number): number {
     const arrived = this.#rate * (nowMs - this.#atMs)
-    return this.#expected(nowMs) + deviations * Math.sqrt(arrived * unit)
+    return arrived + deviations * Math.sqrt(arrived * unit)
   }
 
   #expected(nowMs: number): number {

@@ -67,6 +67,12 @@ export class Meter {
   #metAtMs = 0
   readonly #first: number
   readonly #second: number
+  /** All that was ever reserved; the difference of two moments is what was reserved between them. */
+  taken = 0
+  /** The newest word on the use: at which moment of `taken`, and when. */
+  #toldUsed = 0
+  #toldTaken = 0
+  #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(row: Row, readonly window: RollingWindow | undefined, readonly inFlight: InFlight, spanMs: number) {
     this.dimension = row.dimension
@@ -124,7 +130,20 @@ export class Meter {
   /** Counted, in flight, and what others use of the same key. `requests` is the number behind it, for the mean. */
   used(nowMs: number, requests: number): number {
     const own = this.counted + this.reserved
-    return this.foreign.isNone ? own : own + this.foreign.at(nowMs, this.unit(requests, own))
+    return this.foreign.isNone ? own : this.#shared(own, this.unit(requests, own), nowMs)
+  }
+
+  /**
+   * The use of a key that others use too: the ledger's with theirs on top, and never less than the vendor's last word
+   * with what was taken since, refilled as a token bucket is. A bucket can be empty where the window has room.
+   */
+  #shared(own: number, unit: number, nowMs: number): number {
+    const others = this.foreign.at(nowMs, unit)
+    const refilled = (nowMs - this.#toldAtMs) * this.limit / this.foreign.windowMs
+    return Math.max(
+      own + others,
+      this.#toldUsed - refilled + this.taken - this.#toldTaken + this.foreign.since(nowMs, unit)
+    )
   }
 
   need(input: number, output: number): number {
@@ -148,7 +167,7 @@ export class Meter {
       return window === undefined || age < 0 ? undefined : window.leavesAtMs(age)
     }
     const unit = this.unit(ask.requests, own)
-    const fits = (freed: number, atMs: number) => own - freed + this.foreign.at(atMs, unit) + ask.amount <= ask.limit
+    const fits = (freed: number, atMs: number) => this.#shared(own - freed, unit, atMs) + ask.amount <= ask.limit
     if (fits(0, nowMs)) return nowMs
     if (window === undefined) return undefined
     let freed = 0
@@ -166,14 +185,18 @@ export class Meter {
    */
   countable(chargesOutput: boolean): number {
     const { input, output, requests } = this.inFlight
-    return this.counted + this.perRequest * requests + this.perInput * input + (chargesOutput ? this.perOutput * output : 0)
+    return this.counted + this.perRequest * requests + this.perInput * input +
+      (chargesOutput ? this.perOutput * output : 0)
   }
 
   /**
    * Corrects the limit and the use by what the vendor says; answers whether the limit changed. The vendor counted when
    * the call arrived there: `own` is what it should have found then.
    */
-  read(reading: LimitReading, at: { readonly own: number; readonly atMs: number; readonly nowMs: number }): boolean {
+  read(
+    reading: LimitReading,
+    at: { readonly own: number; readonly taken: number; readonly atMs: number; readonly nowMs: number }
+  ): boolean {
     const before = this.limit
     if (reading.limit !== undefined) {
       this.#told = reading.limit
@@ -183,6 +206,11 @@ export class Meter {
     const limit = reading.limit ?? before
     if (reading.remaining !== undefined && Number.isFinite(limit)) {
       const amount = limit - reading.remaining - at.own
+      if (at.atMs >= this.#toldAtMs) {
+        this.#toldUsed = limit - reading.remaining
+        this.#toldTaken = at.taken
+        this.#toldAtMs = at.atMs
+      }
       this.foreign.observe({ amount, remaining: reading.remaining, resetMs: reading.resetMs }, at.atMs)
     }
     return this.limit !== before

@@ -159,6 +159,8 @@ export class ProviderLedger implements Candidate {
     this.inFlightNow.input += sign * reservation.inputTokens
     this.inFlightNow.output += sign * reservation.outputTokens
     this.#stale = true
+    if (sign < 0 || !this.#isTold) return
+    for (const meter of this.bounded) meter.taken += meter.need(reservation.inputTokens, reservation.outputTokens)
   }
 
   /** Works out what is free, and what the request would take here: `needsInput` and `needsOutput`. */
@@ -237,9 +239,11 @@ export class ProviderLedger implements Candidate {
   }
 
   /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
-  get countable(): ReadonlyArray<number> | undefined {
+  get countable(): Reservation["countable"] {
     const { chargesMaxTokens } = this.#spec.counting
-    return this.#isTold ? this.meters.map((meter) => meter.countable(chargesMaxTokens)) : undefined
+    return this.#isTold
+      ? this.meters.map((meter) => ({ own: meter.countable(chargesMaxTokens), taken: meter.taken }))
+      : undefined
   }
 
   /**
@@ -261,9 +265,10 @@ export class ProviderLedger implements Candidate {
       const meter = this.meters[row]
       if (meter === undefined) continue
       const refused = call.refused && countable !== undefined ? meter.need(inputTokens, outputTokens) : 0
-      const own = Math.max((countable?.[row] ?? 0) - refused, countableNow[row] ?? 0)
+      const own = Math.max((countable?.[row]?.own ?? 0) - refused, countableNow[row]?.own ?? 0)
+      const taken = countable?.[row]?.taken ?? meter.taken
       const atMs = countable === undefined ? nowMs : reservedAtMs
-      if (meter.read(reading, { own, atMs, nowMs })) changed.push(meter)
+      if (meter.read(reading, { own, taken, atMs, nowMs })) changed.push(meter)
     }
     if (changed.length > 0) this.#bound()
     return changed

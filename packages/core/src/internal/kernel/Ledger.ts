@@ -26,6 +26,7 @@ import { Pins } from "./Pins.ts"
 import { ProviderLedger } from "./ProviderLedger.ts"
 import { providerState } from "./providerState.ts"
 import { best, type LaneViews, laneViews } from "./Ranking.ts"
+import { countable } from "./Reading.ts"
 import { Settling } from "./Settling.ts"
 
 export class Ledger {
@@ -167,7 +168,7 @@ export class Ledger {
     }
     provider.hold(reservation, 1)
     // What the vendor should have found when this call came: it is counted with it.
-    const seen = { ...reservation, countable: provider.countable }
+    const seen = { ...reservation, countable: countable(provider) }
     this.#open.set(seen, provider)
     return seen
   }

@@ -72,6 +72,8 @@ export class Meter {
   /** The newest word on the use: at which moment of `taken`, and when. */
   #toldUsed = 0
   #toldTaken = 0
+  /** How quickly that use ends, per ms: all of it by the reset that the vendor named, or in a window. */
+  #refill = 0
   #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(row: Row, readonly window: RollingWindow | undefined, readonly inFlight: InFlight, spanMs: number) {
@@ -139,11 +141,10 @@ export class Meter {
    */
   #shared(own: number, unit: number, nowMs: number): number {
     const others = this.foreign.at(nowMs, unit)
-    const refilled = (nowMs - this.#toldAtMs) * this.limit / this.foreign.windowMs
-    return Math.max(
-      own + others,
-      this.#toldUsed - refilled + this.taken - this.#toldTaken + this.foreign.since(nowMs, unit)
-    )
+    const ageMs = nowMs - this.#toldAtMs
+    if (ageMs >= this.foreign.windowMs) return own + others
+    const left = Math.max(0, this.#toldUsed - ageMs * this.#refill)
+    return Math.max(own + others, left + this.taken - this.#toldTaken + this.foreign.since(nowMs, unit))
   }
 
   need(input: number, output: number): number {
@@ -208,6 +209,7 @@ export class Meter {
       const amount = limit - reading.remaining - at.own
       if (at.atMs >= this.#toldAtMs) {
         this.#toldUsed = limit - reading.remaining
+        this.#refill = this.#toldUsed / Math.max(1, Math.min(reading.resetMs ?? Infinity, this.foreign.windowMs))
         this.#toldTaken = at.taken
         this.#toldAtMs = at.atMs
       }

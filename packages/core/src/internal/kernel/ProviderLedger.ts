@@ -5,24 +5,18 @@
 import type { FailureClass } from "../../FailureClass.ts"
 import type { Candidate } from "../../Policy.ts"
 import type { ProviderSpec } from "../../Provider.ts"
-import type { LimitReading } from "../../RateLimit.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Demand, Reservation } from "../../RouterState.ts"
 import { type Breaker, initialBreaker } from "./Breaker.ts"
 import { currentLatency, initialLatency, type Latency } from "./Latency.ts"
 import { LearnedTokens } from "./LearnedTokens.ts"
-import { DAY_REQUESTS, DAY_TOKENS, type InFlight, INPUT, Meter, OUTPUT, REQUESTS, rowOf, rows } from "./Meter.ts"
+import { DAY_REQUESTS, DAY_TOKENS, type InFlight, INPUT, Meter, OUTPUT, REQUESTS, rows } from "./Meter.ts"
 import { RollingWindow } from "./RollingWindow.ts"
 
 const dayMs = 86_400_000
 
 /** Ten minutes each: a day over-counts by at most one of them. */
 const dayBuckets = 144
-
-const requestsRow = rowOf("requests")
-
-/** Fewer requests than this in a window say too little to learn a limit from a refusal. */
-const fewestToLearn = 10
 
 /** What a settled call counts, and when. */
 export interface Counts {
@@ -56,8 +50,8 @@ export class ProviderLedger implements Candidate {
   #nextMs = Number.NEGATIVE_INFINITY
   /** What is free has to be worked out anew: something was counted, reserved, given back, or rolled out. */
   #stale = true
-  /** The vendor says something of its limits. */
-  #isTold = false
+  /** The vendor has said something of its limits. */
+  isTold = false
   #spec: ProviderSpec
   #nowMs: number
   /** What the request in question would take here, as of the last `quote`. */
@@ -87,10 +81,11 @@ export class ProviderLedger implements Candidate {
   set spec(spec: ProviderSpec) {
     this.#spec = spec
     for (const meter of this.meters) meter.declared = spec.limits[meter.dimension] ?? Number.POSITIVE_INFINITY
-    this.#bound()
+    this.bound()
   }
 
-  #bound(): void {
+  /** A limit is another one now. */
+  bound(): void {
     this.bounded = this.meters.filter(({ limit }) => Number.isFinite(limit))
     this.#answers = this.bounded.filter(({ perOutput }) => perOutput > 0)
     this.#stale = true
@@ -159,7 +154,7 @@ export class ProviderLedger implements Candidate {
     this.inFlightNow.input += sign * reservation.inputTokens
     this.inFlightNow.output += sign * reservation.outputTokens
     this.#stale = true
-    if (sign < 0 || !this.#isTold) return
+    if (sign < 0 || !this.isTold) return
     for (const meter of this.bounded) meter.taken += meter.need(reservation.inputTokens, reservation.outputTokens)
   }
 
@@ -236,54 +231,5 @@ export class ProviderLedger implements Candidate {
     this.#day.add(inputAtMs, DAY_REQUESTS, 1)
     this.#day.add(inputAtMs, DAY_TOKENS, input)
     this.#day.add(outputAtMs, DAY_TOKENS, output)
-  }
-
-  /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
-  get countable(): Reservation["countable"] {
-    const { chargesMaxTokens } = this.#spec.counting
-    return this.#isTold
-      ? this.meters.map((meter) => ({ own: meter.countable(chargesMaxTokens), taken: meter.taken }))
-      : undefined
-  }
-
-  /**
-   * Corrects limits and use by what the vendor says; answers the meters whose limit changed. It counted when the call
-   * arrived, the call included, unless it has refused it.
-   */
-  read(
-    readings: ReadonlyArray<LimitReading>,
-    call: { readonly reservation: Reservation; readonly refused: boolean }
-  ): ReadonlyArray<Meter> {
-    this.#stale = true
-    this.#isTold = true
-    const { countable, inputTokens, outputTokens, reservedAtMs } = call.reservation
-    const nowMs = this.#nowMs
-    const countableNow = this.countable ?? []
-    const changed: Array<Meter> = []
-    for (const reading of readings) {
-      const row = rowOf(reading.dimension)
-      const meter = this.meters[row]
-      if (meter === undefined) continue
-      const refused = call.refused && countable !== undefined ? meter.need(inputTokens, outputTokens) : 0
-      const own = Math.max((countable?.[row]?.own ?? 0) - refused, countableNow[row]?.own ?? 0)
-      const taken = countable?.[row]?.taken ?? meter.taken
-      const atMs = countable === undefined ? nowMs : reservedAtMs
-      if (meter.read(reading, { own, taken, atMs, nowMs })) changed.push(meter)
-    }
-    if (changed.length > 0) this.#bound()
-    return changed
-  }
-
-  /**
-   * The vendor refused for its rate and said nothing of its limits. Where none is known, the requests that it did take
-   * in a window are the best guess; the one that was refused is among those used.
-   */
-  learnFromRefusal(): ReadonlyArray<Meter> {
-    const requests = this.meters[requestsRow]!
-    const taken = this.requestsUsed - 1
-    if (this.bounded.some(({ isLearned }) => !isLearned) || taken < fewestToLearn) return []
-    if (!requests.met(taken, this.#nowMs)) return []
-    this.#bound()
-    return [requests]
   }
 }

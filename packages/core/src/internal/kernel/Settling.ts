@@ -12,6 +12,7 @@ import { sampleLatency } from "./Latency.ts"
 import type { Meter } from "./Meter.ts"
 import type { Pins } from "./Pins.ts"
 import type { ProviderLedger } from "./ProviderLedger.ts"
+import { learnFromRefusal, readLimits } from "./Reading.ts"
 
 /**
  * A timeout says something of the provider only where the call had this many times its usual latency; a caller in more
@@ -50,8 +51,8 @@ export class Settling {
     const refused = settlement._tag === "Failure" && settlement.class === "rate_limit"
     // Where the vendor says what it has counted, it also says whether it counts what it refused.
     if (!refused || readings.length === 0) this.#account(provider, reservation, settlement, nowMs)
-    if (readings.length > 0) this.#learned(provider, provider.read(readings, { reservation, refused }), nowMs)
-    else if (refused) this.#learned(provider, provider.learnFromRefusal(), nowMs)
+    if (readings.length > 0) this.#learned(provider, readLimits(provider, readings, { reservation, refused }), nowMs)
+    else if (refused) this.#learned(provider, learnFromRefusal(provider), nowMs)
     if (settlement._tag === "Success") this.#succeeded(provider, reservation, settlement, nowMs)
     else this.#failed(provider, reservation, settlement, nowMs)
   }

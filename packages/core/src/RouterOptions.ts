@@ -75,7 +75,7 @@ const Waiting = Schema.Struct({
   order: fallback(Schema.Literal("fifo", "lifo"), "fifo" as const),
   /** The most requests in line; one more fails with `QueueFull`. Default 10,000. */
   maxWaiting: fallback(Schema.Int.pipe(Schema.nonNegative()), 10_000),
-  /** The longest wait; default none: the route's `timeout` bounds it. */
+  /** The longest wait before an attempt; default none: the route's `timeout` bounds it. */
   maxWait: fallback(Milliseconds, Number.POSITIVE_INFINITY),
   /** A request that came this much earlier goes before one of the next higher lane; default 30 s. With `fifo`. */
   ageing: fallback(Milliseconds, 30_000),

@@ -1,7 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import { type ChatRequest, ProviderRegistry, Router, RouterState } from "@route-llm/core"
 import { answer, failure, RouterTest, type ScriptedProvider } from "@route-llm/core/testing"
-import { type Clock, Context, type Duration, Effect, Exit, Fiber, Layer, Random, Scope, TestClock } from "effect"
+import { type Clock, Context, type Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { describe } from "vitest"
 
 const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }], timeout: "5 minutes" }
@@ -181,51 +181,6 @@ describe("waiting in line", () => {
       expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "NoCapacity" })
       yield* noTimerIsLeft
     }).pipe(countingTimers))
-})
-
-const limits = { a: { rpm: 20, tpm: 9_000 }, b: { rpm: 12, tpm: 20_000 }, c: { rpm: 40, tpm: 3_000 } }
-
-describe("200 callers, 3 providers, random costs and cancellations", () => {
-  for (const seed of [1, 2, 3]) {
-    it.effect(`go never over a limit, lose nothing, and leave nothing behind (seed ${seed})`, () =>
-      Effect.gen(function*() {
-        const scripted = (name: keyof typeof limits): ScriptedProvider => ({
-          ...limits[name],
-          latency: "700 millis",
-          script: Array(400).fill(answer({ inputTokens: 100, outputTokens: 60 }))
-        })
-        const providers = { a: scripted("a"), b: scripted("b"), c: scripted("c") }
-        yield* Effect.gen(function*() {
-          const caller = (index: number) =>
-            Effect.gen(function*() {
-              const length = yield* Random.nextIntBetween(1, 400)
-              yield* Effect.sleep(yield* Random.nextIntBetween(0, 20_000))
-              const lane = (["high", "normal", "low"] as const)[index % 3]!
-              const content = "words ".repeat(length)
-              const call = chat({ messages: [{ role: "user", content }], priority: lane, timeout: "10 minutes" })
-              const cancels = yield* Random.nextIntBetween(0, 4)
-              if (cancels > 0) return yield* Effect.exit(call)
-              const after = yield* Random.nextIntBetween(0, 30_000)
-              return yield* Effect.exit(Effect.timeoutOption(call, after))
-            })
-          const fiber = yield* Effect.fork(
-            Effect.forEach(Array.from({ length: 200 }, (_, index) => index), caller, { concurrency: "unbounded" })
-          )
-          yield* TestClock.adjust("10 minutes")
-          const exits = yield* Fiber.join(fiber)
-          expect(exits.filter(Exit.isFailure)).toEqual([])
-          const seen = yield* calls
-          for (const [name, { rpm, tpm }] of Object.entries(limits)) {
-            const times = seen.filter(({ provider }) => provider === name).map(({ atMs }) => atMs)
-            const inWindow = times.map((end) => times.filter((at) => at > end - 60_000 && at <= end).length)
-            expect(Math.max(...inWindow)).toBeLessThanOrEqual(rpm)
-            // Each answer took 160 tokens.
-            expect(Math.max(...inWindow) * 160).toBeLessThanOrEqual(tpm)
-          }
-          yield* nothingIsLeft
-        }).pipe(on(providers))
-      }).pipe(Effect.withRandom(Random.make(seed))))
-  }
 })
 
 /** For tests whose first calls take time as well: lets it pass by itself. */

@@ -105,6 +105,10 @@ const makeDispatcher = Effect.gen(function*() {
       }
     })
 
+  /** Should the loop ever break, the next step that finds somebody in line starts another. */
+  const awake = (dispatch: Effect.Effect<void>) =>
+    Effect.onError(loop(dispatch), () => STM.commit(TRef.set(running, false)))
+
   /** Runs on the clock of whoever waits first. */
   const wakeAt = (at: number, dispatch: Effect.Effect<void>, scope: Scope.Scope): Effect.Effect<void> =>
     Effect.flatMap(
@@ -112,7 +116,7 @@ const makeDispatcher = Effect.gen(function*() {
         yield* TRef.set(moment, at)
         return at < never && !(yield* TRef.getAndSet(running, true))
       })),
-      (starts) => starts ? Effect.asVoid(Effect.forkIn(Effect.interruptible(loop(dispatch)), scope)) : Effect.void
+      (starts) => starts ? Effect.asVoid(Effect.forkIn(Effect.interruptible(awake(dispatch)), scope)) : Effect.void
     )
 
   return { wakeAt }

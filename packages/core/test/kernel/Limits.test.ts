@@ -155,7 +155,8 @@ describe("the vendor's own word", () => {
   it("counts what others use with the same key, and forgets it as it drains", () => {
     const { call, used } = ledgerOf(spec("a", { requests: 100 }))
     call(0, {}, { limits: reading(39) })
-    expect(used("requests", 0)).toBe(61)
+    // What the vendor counted, and one request that somebody may have sent meanwhile.
+    expect(used("requests", 0)).toBe(62)
     const later = used("requests", 20_000)!
     expect(later).toBeGreaterThan(41)
     expect(later).toBeLessThan(100)
@@ -182,7 +183,8 @@ describe("the vendor's own word", () => {
     if (decision._tag !== "Granted") throw new Error("refused")
     const limits = reading(0, { resetMs: 30_000 })
     ledger.settle(decision.reservation, { _tag: "Failure", class: "transient", latencyMs: 1, limits }, 1)
-    expect(state(1).limits).toMatchObject([{ used: 100, limit: 100, learned: true }])
+    expect(state(1).limits).toMatchObject([{ limit: 100, learned: true }])
+    expect(state(1).limits[0]!.used).toBeGreaterThanOrEqual(100)
   })
 
   it("takes the requests that went through for the limit where the vendor refuses and says nothing", () => {

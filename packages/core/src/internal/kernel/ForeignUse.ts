@@ -6,8 +6,8 @@
  * - what was there drains evenly until the reset the vendor named (a token bucket does; for a rolling window it is the
  *   expectation); where the vendor said that nothing remains, it is held until that reset;
  * - others go on as they did: their mean rate, learned over a quarter of the window, comes on top;
- * - arrivals scatter: three standard deviations of a Poisson stream of such requests are kept free, since a slot that
- *   both want goes to whoever is first.
+ * - arrivals scatter: three standard deviations of a Poisson stream of such requests are kept free, and one request
+ *   more, since a slot that both want goes to whoever is first.
  */
 
 /** Standard deviations of the others' arrivals that are kept free. */
@@ -58,7 +58,7 @@ export class ForeignUse {
   /** What they may have used since the last reading. */
   since(nowMs: number, unit: number): number {
     const arrived = this.#rate * (nowMs - this.#atMs)
-    return arrived + deviations * Math.sqrt(arrived * unit)
+    return arrived + deviations * Math.sqrt(arrived * unit) + unit
   }
 
   #expected(nowMs: number): number {

@@ -50,6 +50,9 @@ export interface InFlight {
 /** A limit found by being refused gives way by this share a window, so that a raised one is found again. */
 const growthPerWindow = 0.05
 
+/** Buckets between two looks ahead at what others use. */
+const stride = 8
+
 export class Meter {
   readonly dimension: Dimension
   readonly isDaily: boolean
@@ -173,7 +176,10 @@ export class Meter {
     if (window === undefined) return undefined
     let freed = 0
     for (let age = window.size - 1; age >= 0; age--) {
-      freed += window.cell(age, this.#first) + (this.#second < 0 ? 0 : window.cell(age, this.#second))
+      const cell = window.cell(age, this.#first) + (this.#second < 0 ? 0 : window.cell(age, this.#second))
+      freed += cell
+      // What others use ends evenly: between buckets that free something a look now and then will do.
+      if (cell === 0 && age % stride !== 0) continue
       const atMs = window.leavesAtMs(age)
       if (atMs > nowMs && fits(freed, atMs)) return atMs
     }

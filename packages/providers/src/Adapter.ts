@@ -5,30 +5,59 @@
  * @since 0.1.0
  */
 import { InvalidConfig, MissingPackage, ProviderRegistry } from "@route-llm/core"
-import type { ChatRequest, DuplicateProvider, Provider, ProviderFailure, ProviderResponse } from "@route-llm/core"
-import { Clock, Config, Effect, type Layer, Redacted } from "effect"
+import type {
+  ChatRequest,
+  Counting,
+  DuplicateProvider,
+  Limits,
+  Provider,
+  ProviderFailure,
+  ProviderResponse
+} from "@route-llm/core"
+import { Config, Effect, type Layer, Predicate, Record, Redacted } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import { classify } from "./Classify.ts"
 import { at, text } from "./internal/json.ts"
+import { limitsOfAnswer } from "./internal/limitReadings.ts"
 import { redact } from "./internal/redact.ts"
+import type {
+  AdapterName,
+  ClientOptions,
+  ConfigOptions,
+  KeyOptions,
+  ProviderOptions,
+  Settings
+} from "./ProviderOptions.ts"
 
 /**
- * The adapters there are.
+ * What an attempt asks for.
  *
  * @since 0.1.0
  */
-export type AdapterName = "openai" | "anthropic" | "gemini" | "groq"
+export interface Asked {
+  readonly request: ChatRequest
+  readonly model: string
+}
 
 /**
  * One attempt.
  *
  * @since 0.1.0
  */
-export interface ChatCall {
-  readonly request: ChatRequest
-  readonly model: string
+export interface ChatCall extends Asked {
   /** Aborts the call on the wire. */
   readonly signal: AbortSignal
+}
+
+/**
+ * A vendor's answer, as the SDK hands it over.
+ *
+ * @since 0.1.0
+ */
+export interface Answered {
+  readonly raw: unknown
+  /** A `Headers` or a record; whatever is not there is not read. */
+  readonly headers: unknown
 }
 
 /**
@@ -47,8 +76,8 @@ export interface Adapter<Client> {
   /** On npm. It is imported by `connect` only, so a user who brings a client needs no second copy. */
   readonly packageName: string
   readonly defaultModel: string
-  /** See `ProviderSpec`. */
-  readonly chargesMaxTokens: boolean
+  /** What the vendor counts against its token limits. */
+  readonly counting: Counting
   /**
    * Whether it is a client of this vendor's SDK, told by its shape: several copies and majors of one SDK can be
    * installed, so `instanceof` would not do. Never throws.
@@ -57,63 +86,9 @@ export interface Adapter<Client> {
   /** A client of its own; rejects where the SDK is not installed or refuses the options. */
   connect(connection: Connection): Promise<Client>
   /** One call on the wire: the SDK's retries are off. Rejects with whatever the SDK throws, or a `ProviderFailure`. */
-  chat(client: Client, call: ChatCall): Promise<ProviderResponse>
-}
-
-/**
- * What describes a provider, whichever way its client comes.
- *
- * @since 0.1.0
- */
-export interface Settings {
-  /** Unique within one router: several providers can use one adapter, such as `openai-eu` and `openai-us`. */
-  readonly name: string
-  /** The vendor's name for the model (Azure: the deployment). Default: the adapter's `defaultModel`. */
-  readonly model?: string | undefined
-  /** Requests a minute. Default: not limited. */
-  readonly rpm?: number | undefined
-  /** Tokens a minute, input and output together. Default: not limited. */
-  readonly tpm?: number | undefined
-  /** The static term of the score, ≥ 0. Default: 1. */
-  readonly weight?: number | undefined
-  /** Whether the vendor charges `maxTokens` on arrival. Default: as the adapter's vendor does. */
-  readonly chargesMaxTokens?: boolean | undefined
-}
-
-/**
- * A provider over the user's own client.
- *
- * @since 0.1.0
- */
-export interface ClientOptions<Client> extends Settings {
-  readonly client: Client
-  readonly apiKey?: undefined
-}
-
-/**
- * A provider over a client that is made here, from the SDK package, without retries.
- *
- * @since 0.1.0
- */
-export interface KeyOptions extends Settings {
-  readonly apiKey: string | Redacted.Redacted
-  /** Default: the SDK's, that is the vendor's public API or what the SDK reads from the environment. */
-  readonly baseUrl?: string | undefined
-  readonly client?: undefined
-}
-
-/**
- * @since 0.1.0
- */
-export type ProviderOptions<Client> = ClientOptions<Client> | KeyOptions
-
-/**
- * `KeyOptions` of which any can be an effect `Config`.
- *
- * @since 0.1.0
- */
-export type ConfigOptions = {
-  readonly [Key in keyof Omit<KeyOptions, "client">]: KeyOptions[Key] | Config.Config<NonNullable<KeyOptions[Key]>>
+  chat(client: Client, call: ChatCall): Promise<Answered>
+  /** What an answer says. Throws a `ProviderFailure`, or the error that the vendor reported in it. */
+  read(raw: unknown, asked: Asked): ProviderResponse
 }
 
 const invalid = (options: Settings, path: string, issue: string): InvalidConfig =>
@@ -146,22 +121,41 @@ const connect = <Client>(
 const secretsOf = (client: unknown): ReadonlyArray<string> =>
   ["apiKey", "authToken"].flatMap((property) => text(at(client, property)) ?? [])
 
-const call = <Client>(
-  adapter: Adapter<Client>,
-  connection: { readonly client: Client; readonly model: string },
-  request: ChatRequest
-): Effect.Effect<ProviderResponse, ProviderFailure> =>
-  Effect.tryPromise((signal) => adapter.chat(connection.client, { request, model: connection.model, signal })).pipe(
-    // Whatever was thrown becomes a classified failure. An interrupted fiber does not come here.
-    Effect.catchTag(
-      "UnknownException",
-      ({ error }) =>
-        Effect.flatMap(
-          Clock.currentTimeMillis,
-          (nowMs) => classify(error, { nowMs, secrets: secretsOf(connection.client), request })
-        )
+/** Whatever is thrown, by the SDK or over what it hands over, becomes a classified failure. */
+const call = <Client>(adapter: Adapter<Client>, client: Client, asked: Asked) =>
+  Effect.clockWith((clock): Effect.Effect<ProviderResponse, ProviderFailure> => {
+    const heard = () => ({ adapter: adapter.name, nowMs: clock.unsafeCurrentTimeMillis() })
+    const failed = (headers?: unknown) => (thrown: unknown) =>
+      classify(thrown, { ...heard(), headers, secrets: secretsOf(client), request: asked.request })
+    return Effect.tryPromise({
+      try: (signal) => adapter.chat(client, { ...asked, signal }),
+      catch: failed()
+    }).pipe(
+      Effect.flatMap(({ headers, raw }) =>
+        Effect.try({
+          try: () => ({ ...adapter.read(raw, asked), limits: limitsOfAnswer(headers, heard()) }),
+          catch: failed(headers)
+        })
+      )
     )
-  )
+  })
+
+const limitsOf = (settings: Settings): Limits =>
+  Record.filter({
+    requests: settings.rpm,
+    tokens: settings.tpm,
+    inputTokens: settings.inputTpm,
+    outputTokens: settings.outputTpm,
+    requestsPerDay: settings.rpd,
+    tokensPerDay: settings.tpd,
+    concurrent: settings.concurrency
+  }, Predicate.isNotUndefined)
+
+const countingOf = (known: Counting, given: Settings["counting"] = {}): Counting => ({
+  chargesMaxTokens: given.chargesMaxTokens ?? known.chargesMaxTokens,
+  cacheRead: given.cacheRead ?? known.cacheRead,
+  cacheWrite: given.cacheWrite ?? known.cacheWrite
+})
 
 /**
  * The provider over a client: one call without retries, aborted on the wire by interruption, failures classified.
@@ -173,11 +167,10 @@ export const makeProvider = <Client>(adapter: Adapter<Client>, options: ClientOp
   return {
     name: options.name,
     model,
-    requestLimit: options.rpm ?? Infinity,
-    tokenLimit: options.tpm ?? Infinity,
+    limits: limitsOf(options),
     weight: options.weight ?? 1,
-    chargesMaxTokens: options.chargesMaxTokens ?? adapter.chargesMaxTokens,
-    chat: (request) => call(adapter, { client: options.client, model }, request)
+    counting: countingOf(adapter.counting, options.counting),
+    chat: (request) => call(adapter, options.client, { request, model })
   }
 }
 
@@ -223,8 +216,13 @@ const resolve = (options: ConfigOptions): Effect.Effect<KeyOptions, ConfigError>
     model: settle(options.model),
     rpm: settle(options.rpm),
     tpm: settle(options.tpm),
+    inputTpm: settle(options.inputTpm),
+    outputTpm: settle(options.outputTpm),
+    rpd: settle(options.rpd),
+    tpd: settle(options.tpd),
+    concurrency: settle(options.concurrency),
     weight: settle(options.weight),
-    chargesMaxTokens: settle(options.chargesMaxTokens)
+    counting: settle(options.counting)
   })
 }
 

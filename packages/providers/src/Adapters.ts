@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import type { AdapterName } from "./Adapter.ts"
 import * as Anthropic from "./Anthropic.ts"
 import * as Gemini from "./Gemini.ts"
 import * as Groq from "./Groq.ts"
 import * as OpenAi from "./OpenAi.ts"
+import type { AdapterName } from "./ProviderOptions.ts"
 
 /**
  * Any client that has an adapter.

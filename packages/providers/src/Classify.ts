@@ -10,13 +10,16 @@
  * @since 0.1.0
  */
 import { ProviderFailure } from "@route-llm/core"
-import type { ChatRequest } from "@route-llm/core"
+import type { ChatRequest, LimitReading } from "@route-llm/core"
 import { rules } from "./internal/failureRules.ts"
 import type { Rule } from "./internal/failureRules.ts"
 import { readSignal } from "./internal/failureSignal.ts"
 import type { FailureSignal } from "./internal/failureSignal.ts"
+import { at, safely } from "./internal/json.ts"
+import { limitsOfAnswer, limitsOfRefusal } from "./internal/limitReadings.ts"
 import { presentable } from "./internal/redact.ts"
 import { retryAfterMs } from "./internal/retryAfter.ts"
+import type { AdapterName } from "./ProviderOptions.ts"
 
 const matches = (rule: Rule, signal: FailureSignal): boolean =>
   (rule.status === undefined || (signal.status !== undefined && rule.status.includes(signal.status)))
@@ -30,8 +33,12 @@ const matches = (rule: Rule, signal: FailureSignal): boolean =>
  * @since 0.1.0
  */
 export interface ClassifyContext {
-  /** For a `Retry-After` that is a date. */
+  /** The wall clock's, for what a vendor says in dates. */
   readonly nowMs: number
+  /** Whose vendor it was; some count other things under the same names. */
+  readonly adapter?: AdapterName | undefined
+  /** Of the answer, where the thrown value does not hold them itself. */
+  readonly headers?: unknown
   /** The caller's own signal was aborted; an abort without it is the SDK's timeout. */
   readonly aborted?: boolean | undefined
   /** Keys that must not show in the message; the known forms of keys are redacted anyway. */
@@ -40,25 +47,36 @@ export interface ClassifyContext {
   readonly request?: ChatRequest | undefined
 }
 
+/** A failure that an adapter has classified itself gets what the answer's headers said. */
+const completed = (failure: ProviderFailure, limits: ReadonlyArray<LimitReading> | undefined): ProviderFailure =>
+  failure.limits !== undefined || limits === undefined
+    ? failure
+    // An error's message is no enumerable property, so a spread would lose it.
+    : new ProviderFailure({ ...failure, message: failure.message, limits })
+
 /**
- * Any thrown value as a `ProviderFailure`. What no row knows (other 5xx, JSON that does not parse, a value that is no
- * error) is `transient`. The message is at most 300 characters; the thrown value itself is not kept, since it holds
- * bodies and headers.
+ * Any thrown value as a `ProviderFailure`, with what the vendor said of its limits. What no row knows (other 5xx, JSON
+ * that does not parse, a value that is no error) is `transient`. The message is at most 300 characters; the thrown
+ * value itself is not kept, since it holds bodies and headers.
  *
  * @since 0.1.0
  */
 export const classify = (thrown: unknown, context: ClassifyContext): ProviderFailure => {
-  if (thrown instanceof ProviderFailure) return thrown
+  const heard = { adapter: context.adapter, nowMs: context.nowMs }
+  if (thrown instanceof ProviderFailure) return completed(thrown, limitsOfAnswer(context.headers, heard))
   const read = readSignal(thrown)
   const signal = context.aborted === true ? { ...read, codes: ["caller_aborted", ...read.codes] } : read
   const rule = rules.find((candidate) => matches(candidate, signal))
+  const headers = safely(() => at(thrown, "headers"), undefined) ?? context.headers
+  const { bodies, message, status, words } = signal
   return new ProviderFailure({
     class: rule?.class ?? "transient",
-    message: presentable(signal.message, { secrets: context.secrets ?? [], request: context.request }),
-    status: signal.status,
+    message: presentable(message, { secrets: context.secrets ?? [], request: context.request }),
+    status,
     code: signal.code,
     retryAfterMs: rule?.retryAfter === "ignored"
       ? undefined
-      : retryAfterMs(thrown, { bodies: signal.bodies, message: signal.message, nowMs: context.nowMs })
+      : retryAfterMs(headers, { bodies, message, nowMs: context.nowMs }),
+    limits: limitsOfRefusal({ headers, status, bodies, words }, heard)
   })
 }

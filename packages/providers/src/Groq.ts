@@ -6,6 +6,8 @@
  * ```
  *
  * Groq takes OpenAI's request; `maxTokens` is sent as `max_completion_tokens`, since the SDK deprecates `max_tokens`.
+ * Its headers tell the requests of the day and the tokens of the minute. Its limit on requests a minute stands in a 429
+ * only, so declare `rpm`.
  *
  * @since 0.1.0
  */
@@ -13,10 +15,11 @@ import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
 import type { Effect } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
-import type { Adapter, ConfigOptions, ProviderLayer, ProviderOptions } from "./Adapter.ts"
-import { chat } from "./internal/chatCompletions.ts"
+import type { Adapter, ProviderLayer } from "./Adapter.ts"
+import { chat, read } from "./internal/chatCompletions.ts"
 import type { ChatCompletionsClient } from "./internal/chatCompletions.ts"
 import { hasMethods, hasStatic } from "./internal/shape.ts"
+import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
 
 /**
  * The part of the SDK's client that is used: a `Groq`, or anything of this shape.
@@ -37,15 +40,17 @@ export const adapter: Adapter<GroqClient> = {
   name: "groq",
   packageName: "groq-sdk",
   defaultModel: "llama-3.3-70b-versatile",
-  // Groq's documentation of rate limits names no reservation of the completion.
-  chargesMaxTokens: false,
+  // "Cached tokens do not count towards your rate limits" (console.groq.com/docs/prompt-caching); its documentation of
+  // rate limits names no reservation of the completion.
+  counting: { chargesMaxTokens: false, cacheRead: 0, cacheWrite: 1 },
   recognises: (client): client is GroqClient =>
     hasMethods(client, ["chat", "completions", "create"]) && hasStatic(client, "GroqError"),
   connect: async ({ apiKey, baseUrl }) => {
     const { Groq } = await import("groq-sdk")
     return new Groq({ apiKey, baseURL: baseUrl, maxRetries: 0 })
   },
-  chat: (client, call) => chat(client, call, { maxTokensField: "max_completion_tokens", takesSampling: true })
+  chat: async (client, call) => chat(client, call, { maxTokensField: "max_completion_tokens", takesSampling: true }),
+  read
 }
 
 /**

@@ -14,16 +14,20 @@
  * - `temperature` and `topP` are left out for the o-series and for gpt-5, gpt-5-mini, gpt-5-nano and gpt-5-pro: they
  *   refuse any value but the default with status 400 (OpenAI's guide to gpt-5.2, "Parameter compatibility").
  *
+ * Messages, tools and calls are sent as they are. What a vendor says of its limits is read by the names of its headers,
+ * whoever it is: OpenAI's, Azure's, Groq's, Mistral's, Cerebras's and OpenRouter's are known.
+ *
  * @since 0.1.0
  */
 import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
 import type { Effect } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
-import type { Adapter, ConfigOptions, ProviderLayer, ProviderOptions } from "./Adapter.ts"
-import { chat } from "./internal/chatCompletions.ts"
+import type { Adapter, ProviderLayer } from "./Adapter.ts"
+import { chat, read } from "./internal/chatCompletions.ts"
 import type { ChatCompletionsClient, Dialect } from "./internal/chatCompletions.ts"
 import { hasMethods, hasStatic } from "./internal/shape.ts"
+import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
 
 /**
  * The part of the SDK's client that is used: an `OpenAI`, an `AzureOpenAI`, or anything of this shape.
@@ -59,15 +63,18 @@ export const adapter: Adapter<OpenAiClient> = {
   name: "openai",
   packageName: "openai",
   defaultModel: "gpt-5.4",
-  // The limiter reserves max_tokens up front; Azure documents it, see "What counts" in its quota guide.
-  chargesMaxTokens: true,
+  // The limiter stands before the model: it reserves max_tokens up front (Azure documents it in its quota guide) and
+  // counts what is then read from the cache like the rest (community.openai.com/t/does-prompt-caching-reduce-tpm).
+  counting: { chargesMaxTokens: true, cacheRead: 1, cacheWrite: 1 },
   recognises: (client): client is OpenAiClient =>
     hasMethods(client, ["chat", "completions", "create"]) && !hasStatic(client, "GroqError"),
   connect: async ({ apiKey, baseUrl }) => {
     const { OpenAI } = await import("openai")
     return new OpenAI({ apiKey, baseURL: baseUrl, maxRetries: 0 })
   },
-  chat: (client, call) => chat(client, call, dialect(client, call.model))
+  // In an async function, so that a request that has no form here rejects.
+  chat: async (client, call) => chat(client, call, dialect(client, call.model)),
+  read
 }
 
 /**

@@ -65,7 +65,8 @@ describe("layers", () => {
     }).pipe(Effect.provide(ProviderRegistry.layer))
 
   const client = new OpenAI({ apiKey: "k" })
-  const unlimited = { requestLimit: Infinity, tokenLimit: Infinity, weight: 1 }
+  const plain = { limits: {}, weight: 1 }
+  const counting = { chargesMaxTokens: false, cacheRead: 1, cacheWrite: 1 }
 
   it.scoped("register several providers over one adapter, with their limits or none", () =>
     Effect.gen(function*() {
@@ -76,8 +77,13 @@ describe("layers", () => {
           model: "gpt-x",
           rpm: 500,
           tpm: 200_000,
+          inputTpm: 150_000,
+          outputTpm: 50_000,
+          rpd: 10_000,
+          tpd: 2_000_000,
+          concurrency: 20,
           weight: 2,
-          chargesMaxTokens: false
+          counting: { chargesMaxTokens: false }
         }),
         OpenAi.layer({ name: "openai-us", client }),
         Anthropic.layer({ name: "anthropic", client: new AnthropicSdk({ apiKey: "k" }) }),
@@ -89,15 +95,22 @@ describe("layers", () => {
           {
             name: "openai-eu",
             model: "gpt-x",
-            requestLimit: 500,
-            tokenLimit: 200_000,
+            limits: {
+              requests: 500,
+              tokens: 200_000,
+              inputTokens: 150_000,
+              outputTokens: 50_000,
+              requestsPerDay: 10_000,
+              tokensPerDay: 2_000_000,
+              concurrent: 20
+            },
             weight: 2,
-            chargesMaxTokens: false
+            counting
           },
-          { name: "openai-us", model: "gpt-5.4", ...unlimited, chargesMaxTokens: true },
-          { name: "anthropic", model: "claude-sonnet-5-5", ...unlimited, chargesMaxTokens: false },
-          { name: "gemini", model: "gemini-flash-latest", ...unlimited, chargesMaxTokens: false },
-          { name: "groq", model: "llama-3.3-70b-versatile", ...unlimited, chargesMaxTokens: false }
+          { name: "openai-us", model: "gpt-5.4", ...plain, counting: { ...counting, chargesMaxTokens: true } },
+          { name: "anthropic", model: "claude-sonnet-5-5", ...plain, counting: { ...counting, cacheRead: 0 } },
+          { name: "gemini", model: "gemini-flash-latest", ...plain, counting },
+          { name: "groq", model: "llama-3.3-70b-versatile", ...plain, counting: { ...counting, cacheRead: 0 } }
         ])
       )
     }))
@@ -112,7 +125,9 @@ describe("layers", () => {
     name: "openai",
     apiKey: Config.redacted("OPENAI_API_KEY"),
     rpm: Config.integer("OPENAI_RPM"),
-    model: "gpt-x"
+    inputTpm: Config.integer("OPENAI_INPUT_TPM").pipe(Config.withDefault(9_000)),
+    model: "gpt-x",
+    counting: { cacheRead: 0.5 }
   })
   const environment = (entries: ReadonlyArray<readonly [string, string]>) =>
     Layer.setConfigProvider(ConfigProvider.fromMap(new Map(entries)))
@@ -121,7 +136,13 @@ describe("layers", () => {
     Effect.gen(function*() {
       const given = environment([["OPENAI_API_KEY", "k"], ["OPENAI_RPM", "60"]])
       expect(yield* registered(Layer.provide(fromConfig, given))).toEqual([
-        { name: "openai", model: "gpt-x", ...unlimited, requestLimit: 60, chargesMaxTokens: true }
+        {
+          name: "openai",
+          model: "gpt-x",
+          limits: { requests: 60, inputTokens: 9_000 },
+          weight: 1,
+          counting: { chargesMaxTokens: true, cacheRead: 0.5, cacheWrite: 1 }
+        }
       ])
       const error = yield* Effect.flip(registered(Layer.provide(fromConfig, environment([["OPENAI_RPM", "60"]]))))
       expect(String(error)).toContain("OPENAI_API_KEY")

@@ -135,3 +135,87 @@ describe("the client's own settings", () => {
       }
     }))
 })
+
+describe("clients that only look like the SDK's", () => {
+  const limited = new Headers({ "x-ratelimit-limit-requests": "5", "x-ratelimit-remaining-requests": "4" })
+  const hostile = new Proxy({}, {
+    get: () => {
+      throw new Error("hostile")
+    }
+  })
+  const broken = () => {
+    throw new Error("broken")
+  }
+
+  /** A promise of an answer with this method beside it. */
+  const promise = (withResponse: unknown) => Object.assign(Promise.resolve(answers.openai), { withResponse })
+
+  it.effect.each<readonly [string, () => PromiseLike<unknown>]>([
+    ["a plain promise", () => Promise.resolve(answers.openai)],
+    ["a method that throws", () => promise(broken)],
+    ["a method that rejects", () => promise(() => Promise.reject(new Error("broken")))],
+    ["a method of another kind", () => promise(() => "data")],
+    ["no method", () => promise("no")],
+    ["no data", () => promise(() => ({ response: { headers: limited } }))],
+    ["no response", () => promise(() => ({ data: answers.openai }))],
+    ["headers that throw", () => promise(() => ({ data: answers.openai, response: { headers: hostile } }))],
+    ["headers that are none", () => promise(() => ({ data: answers.openai, response: { headers: 7 } }))]
+  ])("are answered, without readings: %s", ([_, create]) =>
+    Effect.gen(function*() {
+      let calls = 0
+      const counted = () => {
+        calls += 1
+        return create()
+      }
+      for (const make of [OpenAi.make, Groq.make]) {
+        const mine = yield* make({ name: "x", client: { chat: { completions: { create: counted } } } })
+        const response = yield* mine.chat(hello)
+        expect([response.content, response.limits, response.raw]).toEqual(["Fine.", undefined, answers.openai])
+      }
+      expect(calls).toBe(2)
+    }))
+
+  it.effect("are read where they show the headers as the SDK does", () =>
+    Effect.gen(function*() {
+      const create = () => promise(() => ({ data: answers.openai, response: { headers: limited } }))
+      const mine = yield* OpenAi.make({ name: "x", client: { chat: { completions: { create } } } })
+      expect((yield* mine.chat(hello)).limits).toEqual([{ dimension: "requests", limit: 5, remaining: 4 }])
+    }))
+
+  it.effect("of Anthropic's and Google's shape likewise", () =>
+    Effect.gen(function*() {
+      const anthropic = yield* Anthropic.make({
+        name: "x",
+        client: { messages: { create: () => Promise.resolve(answers.anthropic) } }
+      })
+      const gemini = yield* Gemini.make({
+        name: "x",
+        client: { models: { generateContent: () => Promise.resolve(answers.gemini) } }
+      })
+      for (const mine of [anthropic, gemini]) {
+        const response = yield* mine.chat(hello)
+        expect([response.content, response.limits]).toEqual(["Fine.", undefined])
+      }
+    }))
+
+  it.effect("fail in their own words, once", () =>
+    Effect.gen(function*() {
+      let calls = 0
+      const error = Object.assign(new Error("m"), {
+        status: 429,
+        headers: limited,
+        error: { code: "rate_limit_exceeded" }
+      })
+      const create = () => {
+        calls += 1
+        const failed = Promise.reject(error)
+        return Object.assign(failed, { withResponse: () => failed })
+      }
+      const mine = yield* OpenAi.make({ name: "x", client: { chat: { completions: { create } } } })
+      expect(yield* Effect.flip(mine.chat(hello))).toMatchObject({
+        class: "rate_limit",
+        limits: [{ dimension: "requests", limit: 5, remaining: 4 }]
+      })
+      expect(calls).toBe(1)
+    }))
+})

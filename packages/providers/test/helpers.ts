@@ -103,25 +103,26 @@ export const vendors = ["openai", "anthropic", "gemini", "groq"] as const
 export type Vendor = typeof vendors[number]
 
 /** A provider over the vendor's real SDK, its retries left as they are by default. */
-export const connect = (vendor: Vendor, url: string): Provider => {
+export const connect = (vendor: Vendor, url: string, model?: string): Provider => {
   const made = {
-    openai: () => OpenAi.make({ name: "openai", client: new OpenAI({ apiKey: canary, baseURL: `${url}/v1` }) }),
+    openai: () => OpenAi.make({ name: "openai", model, client: new OpenAI({ apiKey: canary, baseURL: `${url}/v1` }) }),
     anthropic: () =>
       Anthropic.make({
         name: "anthropic",
-        model: "claude-haiku-4-5",
+        model: model ?? "claude-haiku-4-5",
         client: new AnthropicSdk({ apiKey: canary, baseURL: url })
       }),
     gemini: () =>
       Gemini.make({
         name: "gemini",
+        model,
         client: new GoogleGenAI({
           apiKey: canary,
           vertexai: false,
           httpOptions: { baseUrl: url, retryOptions: { attempts: 3, initialDelay: 0.001, jitter: 0 } }
         })
       }),
-    groq: () => Groq.make({ name: "groq", client: new GroqSdk({ apiKey: canary, baseURL: url }) })
+    groq: () => Groq.make({ name: "groq", model, client: new GroqSdk({ apiKey: canary, baseURL: url }) })
   }
   return Effect.runSync(made[vendor]())
 }
@@ -173,7 +174,7 @@ export const answers = {
     content: [
       { type: "thinking", thinking: "Let me think.", signature: "x" },
       { type: "text", text: "Fi" },
-      { type: "tool_use", id: "t", name: "n", input: {} },
+      { type: "server_tool_use", id: "t", name: "n", input: {} },
       { type: "text", text: "ne." }
     ],
     stop_reason: "end_turn",

@@ -87,7 +87,10 @@ export class BpeVocabulary {
   }
 
   #addLine(line: string, from: number, firstRank: number): void {
-    const values = Uint8Array.from({ length: 128 }, (_, code) => Math.max(0, alphabet.indexOf(String.fromCharCode(code))))
+    const values = Uint8Array.from(
+      { length: 128 },
+      (_, code) => Math.max(0, alphabet.indexOf(String.fromCharCode(code)))
+    )
     let rank = firstRank
     let [a, b, length, group, bits] = [0, 0, 0, 0, 0]
     for (let index = from; index <= line.length; index++) {
@@ -96,7 +99,12 @@ export class BpeVocabulary {
       if (code === space) {
         this.#add(a, b, rank++)
         this.longest = Math.max(this.longest, length)
-        a = b = length = group = bits = 0
+        a =
+          b =
+          length =
+          group =
+          bits =
+            0
         continue
       }
       group = (group << 6 | values[code]!) & 0xffff

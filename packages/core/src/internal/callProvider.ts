@@ -32,7 +32,10 @@ const fromDefect = (defect: unknown): ProviderFailure =>
 
 /** Anyone's own provider may name a class that there is not. */
 const known = (failure: ProviderFailure): ProviderFailure =>
-  Object.hasOwn(consequences, failure.class) ? failure : new ProviderFailure({ ...failure, class: "transient" })
+  Object.hasOwn(consequences, failure.class)
+    ? failure
+    // An error's own message is no property that a spread takes along.
+    : new ProviderFailure({ ...failure, message: failure.message, class: "transient" })
 
 /** A failure whose class says what happened: a typed failure, else the interruption, else the defect. */
 const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | undefined =>

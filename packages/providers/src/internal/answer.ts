@@ -2,10 +2,16 @@ import { ProviderFailure } from "@route-llm/core"
 import type { ProviderResponse, Usage } from "@route-llm/core"
 import { isRecord } from "./json.ts"
 
-/** An answer that the vendor's filter ended before its first word is a refusal of the content. */
+/**
+ * An answer that the vendor's filter ended before its first word is a refusal of the content. One that calls tools
+ * ended for that, whatever the vendor calls it: Gemini always says "STOP", OpenAI where the caller named the tool.
+ */
 export const answer = (response: ProviderResponse): ProviderResponse => {
-  if (response.content !== "" || response.finishReason !== "content_filter") return response
-  throw blocked(response.model, response.usage)
+  const isCall = response.toolCalls !== undefined
+  if (response.content === "" && !isCall && response.finishReason === "content_filter") {
+    throw blocked(response.model, response.usage)
+  }
+  return isCall && response.finishReason === "stop" ? { ...response, finishReason: "tool_calls" } : response
 }
 
 export const blocked = (model: string, usage: Usage | undefined, reason = "content filter"): ProviderFailure =>

@@ -1,8 +1,29 @@
-import type { ChatMessage, ChatRequest, ContentPart, FinishReason, ProviderResponse, Usage } from "@route-llm/core"
-import type { ChatCall } from "../Adapter.ts"
+import type {
+  ChatMessage,
+  ChatRequest,
+  ContentPart,
+  FinishReason,
+  ProviderResponse,
+  ToolCall,
+  Usage
+} from "@route-llm/core"
+import type { Answered, Asked, ChatCall } from "../Adapter.ts"
 import { answer, InBandError, unreadable } from "./answer.ts"
 import { at, count, isRecord, list, text } from "./json.ts"
 import { textsOf } from "./messages.ts"
+import { madeId, offerOf, withCalls, written } from "./tools.ts"
+import { withResponse } from "./withResponse.ts"
+
+interface Call {
+  id: string
+  type: "function"
+  function: { name: string; arguments: string }
+}
+
+interface Tool {
+  type: "function"
+  function: { name: string; description?: string; parameters?: Record<string, unknown> }
+}
 
 /** The chat completions format, which OpenAI and Groq share and gateways imitate. */
 export interface Body {
@@ -13,6 +34,8 @@ export interface Body {
   temperature?: number
   top_p?: number
   stop?: string | Array<string>
+  tools?: Array<Tool>
+  tool_choice?: "auto" | "none" | "required" | { type: "function"; function: { name: string } }
 }
 
 type TextPart = { type: "text"; text: string }
@@ -21,8 +44,9 @@ type Part = TextPart | { type: "image_url"; image_url: { url: string; detail?: "
 
 type Message =
   | { role: "system"; content: string | Array<TextPart> }
-  | { role: "assistant"; content: string | Array<TextPart> }
+  | { role: "assistant"; content: string | Array<TextPart> | null; tool_calls?: Array<Call> }
   | { role: "user"; content: string | Array<Part> }
+  | { role: "tool"; content: string; tool_call_id: string }
 
 /** The request options of a Stainless SDK that are used here. */
 interface CallOptions {
@@ -46,12 +70,50 @@ const part = (given: ContentPart): Part => {
   return { type: "image_url", image_url: { url, ...(detail === undefined ? {} : { detail }) } }
 }
 
+const textual = (given: ChatMessage): string | Array<TextPart> =>
+  typeof given.content === "string" ? given.content : textsOf(given).map((text) => ({ type: "text", text }))
+
 const message = (given: ChatMessage): Message => {
-  const { content, role } = given
-  if (role === "user") return { role, content: typeof content === "string" ? content : content.map(part) }
+  switch (given.role) {
+    case "system":
+      return { role: "system", content: textual(given) }
+    case "user":
+      return { role: "user", content: typeof given.content === "string" ? given.content : given.content.map(part) }
+    case "tool":
+      return { role: "tool", content: given.content, tool_call_id: given.tool_call_id }
+    case "assistant": {
+      if (given.tool_calls === undefined) return { role: "assistant", content: textual(given) }
+      // OpenAI itself answers a call with null; an empty text beside calls is refused by some that imitate it.
+      const isEmpty = textsOf(given).every((words) => words === "")
+      return {
+        role: "assistant",
+        content: isEmpty ? null : textual(given),
+        tool_calls: given.tool_calls.map(({ function: { arguments: json, name }, id }) => ({
+          id,
+          type: "function",
+          function: { name, arguments: json }
+        }))
+      }
+    }
+  }
+}
+
+const offered = (request: ChatRequest): Pick<Body, "tools" | "tool_choice"> => {
+  const offer = offerOf(request)
+  if (offer === undefined) return {}
+  const { choice } = offer
   return {
-    role,
-    content: typeof content === "string" ? content : textsOf(given).map((text) => ({ type: "text", text }))
+    tools: offer.tools.map(({ function: { description, name, parameters } }) => ({
+      type: "function",
+      function: {
+        name,
+        ...(description === undefined ? {} : { description }),
+        ...(parameters === undefined ? {} : { parameters: { ...parameters } })
+      }
+    })),
+    ...(choice === undefined
+      ? {}
+      : { tool_choice: typeof choice === "string" ? choice : { type: "function", function: { ...choice.function } } })
   }
 }
 
@@ -70,7 +132,8 @@ const body = (request: ChatRequest, model: string, dialect: Dialect): Body => ({
   ...(request.topP === undefined || !dialect.takesSampling ? {} : { top_p: request.topP }),
   ...(request.stop === undefined
     ? {}
-    : { stop: typeof request.stop === "string" ? request.stop : [...request.stop] })
+    : { stop: typeof request.stop === "string" ? request.stop : [...request.stop] }),
+  ...offered(request)
 })
 
 const finishReasons: Readonly<Record<string, FinishReason>> = {
@@ -90,6 +153,16 @@ const contentOf = (choice: unknown): string => {
       : text(at(choice, "message", "refusal")) ?? "")
 }
 
+/** Calls of the request's functions; other kinds (`custom`) are not asked for. */
+const callsOf = (choice: unknown, answer: { readonly id: unknown; readonly request: ChatRequest }) =>
+  list(at(choice, "message", "tool_calls")).flatMap((call, index): Array<ToolCall> => {
+    const name = text(at(call, "function", "name"))
+    if (name === undefined) return []
+    const id = text(at(call, "id")) ?? ""
+    const json = written(at(call, "function", "arguments"))
+    return [{ id: id === "" ? madeId(index, answer) : id, name, arguments: json }]
+  })
+
 const usageOf = (raw: unknown): Usage | undefined => {
   const inputTokens = count(at(raw, "usage", "prompt_tokens"))
   const outputTokens = count(at(raw, "usage", "completion_tokens"))
@@ -102,7 +175,7 @@ const usageOf = (raw: unknown): Usage | undefined => {
   }
 }
 
-const read = (raw: unknown, model: string): ProviderResponse => {
+export const read = (raw: unknown, { model, request }: Asked): ProviderResponse => {
   const choices = at(raw, "choices")
   // OpenRouter reports an upstream's failure under status 200.
   if (!Array.isArray(choices) && isRecord(at(raw, "error"))) throw new InBandError(at(raw, "error"))
@@ -116,19 +189,12 @@ const read = (raw: unknown, model: string): ProviderResponse => {
     finishReason: finishReasons[text(at(choice, "finish_reason")) ?? ""] ?? "other",
     model: text(at(raw, "model")) ?? model,
     usage: usageOf(raw),
+    ...withCalls(callsOf(choice, { id: at(raw, "id"), request })),
     raw
   })
 }
 
-export const chat = async (
-  client: ChatCompletionsClient,
-  call: ChatCall,
-  dialect: Dialect
-): Promise<ProviderResponse> =>
-  read(
-    await client.chat.completions.create(body(call.request, call.model, dialect), {
-      signal: call.signal,
-      maxRetries: 0
-    }),
-    call.model
+export const chat = (client: ChatCompletionsClient, call: ChatCall, dialect: Dialect): Promise<Answered> =>
+  withResponse(
+    client.chat.completions.create(body(call.request, call.model, dialect), { signal: call.signal, maxRetries: 0 })
   )

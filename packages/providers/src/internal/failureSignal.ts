@@ -9,6 +9,8 @@ export interface FailureSignal {
   /** The vendor's own name for it: the first of the body's. */
   readonly code: string | undefined
   readonly message: string
+  /** What the vendor itself said; `message` is of its upstream, where it quotes one. Empty: nothing. */
+  readonly words: string
   /** The error bodies found, from the outermost to the innermost. Empty: no vendor spoke. */
   readonly bodies: ReadonlyArray<unknown>
 }
@@ -76,12 +78,14 @@ export const readSignal = (thrown: unknown): FailureSignal => {
   const inBand = bodies.map((body) => count(body.code)).find((code) => code !== undefined && code >= 400)
   // A body that is plain text: `{"error": "no such model"}`, as Ollama writes it.
   const plain = text(at(thrown, "error"))
-  const message = bodies.flatMap(wordsOf).at(-1) ?? plain ?? ownWords(thrown, causes)
+  const words = bodies.flatMap(wordsOf)
+  const message = words.at(-1) ?? plain ?? ownWords(thrown, causes)
   return {
     status: count(at(thrown, "status")) ?? inBand,
     codes: [...bodyCodes, ...causes.flatMap(errorCodesOf)],
     code: bodyCodes.find((code) => /^[\w.:-]{1,80}$/.test(code)),
     message: message.slice(0, longestMessage),
+    words: (words[0] ?? plain ?? "").slice(0, longestMessage),
     // Google's SDK puts a proxy's page into a body of its own making.
     bodies: /^\s*</.test(message) ? [] : plain === undefined ? bodies : [plain, ...bodies]
   }

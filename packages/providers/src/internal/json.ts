@@ -24,3 +24,12 @@ export const parse = (value: string): unknown => {
     return undefined
   }
 }
+
+/** What is read, or `otherwise` where reading it throws: a value of the user's can be a proxy whose getters throw. */
+export const safely = <A>(read: () => A, otherwise: A): A => {
+  try {
+    return read()
+  } catch {
+    return otherwise
+  }
+}

@@ -1,5 +1,5 @@
 import { ProviderFailure } from "@route-llm/core"
-import type { ChatMessage, ContentPart } from "@route-llm/core"
+import type { ChatMessage, ContentPart, ToolCallPart } from "@route-llm/core"
 
 /** Several texts that a vendor takes as one. */
 const joined = (texts: ReadonlyArray<string>): string => texts.join("\n\n")
@@ -17,10 +17,50 @@ export const textsOf = (message: ChatMessage): ReadonlyArray<string> =>
     throw unsupported(`A message of the role "${message.role}" can hold text only here: images go into user messages.`)
   })
 
-/** A turn of the conversation itself. */
-export interface Turn {
-  readonly role: "user" | "assistant"
-  readonly parts: ReadonlyArray<ContentPart>
+/** The answer of a tool, with the name that the call it answers had. */
+interface ToolResult {
+  readonly id: string
+  /** Absent: no call before it has this id. */
+  readonly name: string | undefined
+  readonly content: string
+}
+
+/** A turn of the conversation itself. The answers to calls that came together are one turn. */
+export type Turn =
+  | { readonly role: "user"; readonly parts: ReadonlyArray<ContentPart> }
+  | {
+    readonly role: "assistant"
+    readonly parts: ReadonlyArray<ContentPart>
+    readonly calls: ReadonlyArray<ToolCallPart>
+  }
+  | { readonly role: "tool"; readonly results: ReadonlyArray<ToolResult> }
+
+/** Parts that say something: the text beside calls or an image is often empty, and vendors refuse an empty one. */
+const saying = (parts: ReadonlyArray<ContentPart>): ReadonlyArray<ContentPart> =>
+  parts.filter((part) => part.type !== "text" || part.text !== "")
+
+const turnsOf = (messages: ReadonlyArray<ChatMessage>): ReadonlyArray<Turn> => {
+  const turns: Array<Turn> = []
+  const names = new Map<string, string>()
+  for (const message of messages) {
+    if (message.role === "system") continue
+    if (message.role === "tool") {
+      const { content, tool_call_id: id } = message
+      const result = { id, name: names.get(id), content }
+      const last = turns.at(-1)
+      if (last?.role === "tool") turns[turns.length - 1] = { role: "tool", results: [...last.results, result] }
+      else turns.push({ role: "tool", results: [result] })
+      continue
+    }
+    const calls = message.role === "assistant" ? message.tool_calls ?? [] : []
+    for (const { id, function: { name } } of calls) names.set(id, name)
+    const all = partsOf(message)
+    const parts = saying(all)
+    // A turn of nothing is the caller's: the vendor says what it thinks of it.
+    const kept = parts.length === 0 && calls.length === 0 ? all : parts
+    turns.push(message.role === "user" ? { role: "user", parts: kept } : { role: "assistant", parts: kept, calls })
+  }
+  return turns
 }
 
 /**
@@ -31,9 +71,7 @@ export const splitSystem = (
   messages: ReadonlyArray<ChatMessage>
 ): { readonly system: string | undefined; readonly turns: ReadonlyArray<Turn> } => {
   const texts = messages.flatMap((message) => message.role === "system" ? [joined(textsOf(message))] : [])
-  const turns = messages.flatMap((message): ReadonlyArray<Turn> =>
-    message.role === "system" ? [] : [{ role: message.role, parts: partsOf(message) }]
-  )
+  const turns = turnsOf(messages)
   return turns.length === 0
     ? { system: undefined, turns: [{ role: "user", parts: [{ type: "text", text: joined(texts) }] }] }
     : { system: texts.length === 0 ? undefined : joined(texts), turns }

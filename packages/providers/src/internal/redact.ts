@@ -29,9 +29,13 @@ const flat = (text: string): string => text.replace(/\\[nrt]/g, " ").replace(/[\
  * request in overlapping pieces, a few dozen searches at most; a text shorter than a piece is looked up as a whole.
  */
 const quotes = (words: string, request: ChatRequest): boolean => {
-  const texts = request.messages.flatMap(partsOf).map((part) => part.type === "text" ? part.text : part.image_url.url)
   const said = flat(words)
-  return texts.some((text) => {
+  const parts = request.messages.flatMap(partsOf).map((part) => part.type === "text" ? part.text : part.image_url.url)
+  // Of tools only what is in the conversation: their schemas are code, and a vendor that finds one wrong names it.
+  const calls = request.messages.flatMap((message) =>
+    message.role === "assistant" ? (message.tool_calls ?? []).map((call) => call.function.arguments) : []
+  )
+  return [...parts, ...calls].some((text) => {
     const content = flat(text)
     if (content.length < piece) return content.length >= 8 && said.includes(content)
     for (let start = 0; start + piece <= said.length; start += piece / 2) {

@@ -1,27 +1,6 @@
+import { boundedMs, durationMs, numberOf } from "./duration.ts"
+import { headerOf } from "./headers.ts"
 import { at, list, text } from "./json.ts"
-
-/** What a vendor asks for is bounded by a day: after it, one call finds out anew. */
-const longestMs = 86_400_000
-
-const header = (thrown: unknown, name: string): string | undefined => {
-  const headers = at(thrown, "headers")
-  const get = at(headers, "get")
-  return text(typeof get === "function" ? Reflect.apply(get, headers, [name]) : at(headers, name))
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-
-/** A duration such as `22s`, `10.68s`, `120ms`, `2m59.56s`, `1h0m5s`. */
-const durationMs = (value: string): number | undefined => {
-  if (!/^(?:\d+(?:\.\d+)?(?:ms|h|m|s))+$/.test(value)) return undefined
-  return [...value.matchAll(/([\d.]+)(ms|h|m|s)/g)].reduce(
-    (total, [, amount, unit]) => total + Number(amount) * (unitMs[unit ?? ""] ?? 0),
-    0
-  )
-}
-
-const numberOf = (value: string | undefined): number | undefined =>
-  value !== undefined && /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : undefined
 
 /** RFC 9110 10.2.3: seconds (fractions are seen too), or an HTTP date. */
 const secondsOrDate = (value: string | undefined, nowMs: number): number | undefined => {
@@ -34,7 +13,7 @@ const secondsOrDate = (value: string | undefined, nowMs: number): number | undef
 }
 
 /** `google.rpc.RetryInfo.retryDelay` of a Google error body. */
-const retryDelay = (bodies: ReadonlyArray<unknown>): number | undefined => {
+export const retryDelayMs = (bodies: ReadonlyArray<unknown>): number | undefined => {
   const delay = bodies.flatMap((body) => list(at(body, "details"))).map((detail) => text(at(detail, "retryDelay")))
     .find((value) => value !== undefined)
   return delay === undefined ? undefined : durationMs(delay)
@@ -51,13 +30,13 @@ const inWords = (message: string): number | undefined => {
  * header, Google's body, the message. Between 0 and a day.
  */
 export const retryAfterMs = (
-  thrown: unknown,
+  headers: unknown,
   read: { readonly bodies: ReadonlyArray<unknown>; readonly message: string; readonly nowMs: number }
 ): number | undefined => {
-  const asked = numberOf(header(thrown, "retry-after-ms"))
-    ?? numberOf(header(thrown, "x-ms-retry-after-ms"))
-    ?? secondsOrDate(header(thrown, "retry-after"), read.nowMs)
-    ?? retryDelay(read.bodies)
+  const asked = numberOf(headerOf(headers, "retry-after-ms"))
+    ?? numberOf(headerOf(headers, "x-ms-retry-after-ms"))
+    ?? secondsOrDate(headerOf(headers, "retry-after"), read.nowMs)
+    ?? retryDelayMs(read.bodies)
     ?? inWords(read.message)
-  return asked === undefined ? undefined : Math.min(longestMs, Math.max(0, Math.ceil(asked)))
+  return asked === undefined ? undefined : boundedMs(asked)
 }

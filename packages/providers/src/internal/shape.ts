@@ -1,21 +1,12 @@
-import { at } from "./json.ts"
+import { at, safely } from "./json.ts"
 
-/** A client can be a proxy whose getters throw: then it is nobody's. */
-const safely = (test: () => boolean): boolean => {
-  try {
-    return test()
-  } catch {
-    return false
-  }
-}
-
-/** Whether functions are found at all of these paths. */
+/** Whether functions are found at all of these paths. Never throws. */
 export const hasMethods = (client: unknown, ...paths: ReadonlyArray<ReadonlyArray<string>>): boolean =>
-  safely(() => paths.every((path) => typeof at(client, ...path) === "function"))
+  safely(() => paths.every((path) => typeof at(client, ...path) === "function"), false)
 
-/** Whether the client's class carries this static, as the SDKs' classes carry their error classes. */
+/** Whether the client's class carries this static, as the SDKs' classes carry their error classes. Never throws. */
 export const hasStatic = (client: unknown, name: string): boolean =>
   safely(() => {
     const owner = at(client, "constructor")
     return typeof owner === "function" && typeof Reflect.get(owner, name) === "function"
-  })
+  }, false)

@@ -9,7 +9,7 @@
  * Faults that the vendor answers in its own error format.
  *
  * - `rate_limit`: a 429. `dimension` (default `"requests"`) is the limit it names; `retryAfterMs` the wait it asks
- *   for, in the vendor's time; absent, it names none.
+ *   for, in the vendor's time; absent, it names none. Gemini asks for seconds where a day is spent.
  * - `quota`: a spent budget. `reason` is one of the shapes the vendor has: OpenAI `"balance"` (default,
  *   `insufficient_quota`) and `"spend_limit"`; Anthropic `"balance"` (default, a 400) and `"spend_limit"` (a 429
  *   without Retry-After); Gemini `"daily"` (default, a per-day `quotaId` with a misleadingly short `retryDelay`) and
@@ -24,7 +24,7 @@
 export type AnsweredFault =
   | {
     readonly kind: "rate_limit"
-    readonly dimension?: "requests" | "tokens" | undefined
+    readonly dimension?: "requests" | "tokens" | "inputTokens" | "outputTokens" | "requestsPerDay" | undefined
     readonly retryAfterMs?: number | undefined
   }
   | { readonly kind: "quota"; readonly reason?: "balance" | "spend_limit" | "daily" | undefined }

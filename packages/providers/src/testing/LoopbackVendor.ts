@@ -25,15 +25,21 @@
  * Effect.runPromise(Effect.scoped(program)).then(console.log)
  * ```
  *
- * **What counts.** Input: one token for each 4 UTF-16 units of a message's text, rounded up, 4 more for each message
- * (system instructions are one), 85 for each image. Output: as many tokens as the last user message asks for with
- * `[answer with 120 tokens]`, else drawn around 200; never more than the request's maximum, and then the finish reason
- * says so. One token of output is one word. The usage in the answer is exactly what was counted.
+ * **What counts.** Input: one token for each 4 UTF-16 units of a message's text, calls and their answers included, and
+ * of a tool's declaration, rounded up; 4 more for each message (system instructions are one), 85 for each image.
+ * Output: as many tokens as the last user message asks for with `[answer with 120 tokens]`, else drawn around 200; never
+ * more than the request's maximum, and then the finish reason says so. One token of output is one word. The usage in the
+ * answer is exactly what was counted.
+ *
+ * **Tools.** Where the last user message says `[call tool get_weather {"city": "Oslo"}]`, once or several times, and
+ * the request declares that tool, the answer is these calls, without text unless tokens are asked for as well; after a
+ * tool's answer it is text again. Four characters of a call are one token. A conversation in which calls and their
+ * answers do not belong together is refused, as the vendors refuse it.
  *
  * **Limits.** A request is refused if, with it, any window would hold more than the limit. An admitted one counts as a
  * request and with its input on arrival, and with its output when it is answered (see `counting`); one whose client
  * leaves before keeps what it counted on arrival. Refused and faulty ones count nothing. An amount leaves the window
- * once it is older than it. Output may overshoot the token limit, since it is not known before.
+ * once it is older than it. Output may overshoot a limit, since it is not known before: there must be room for a token.
  *
  * **Time.** The vendor's clock runs `speed` times as fast as the wall's: windows, latencies and what is sent to the
  * client (Retry-After, resets) shrink alike, so an hour of traffic takes a minute at speed 60, for a client whose own
@@ -72,10 +78,15 @@ export type VendorName = keyof typeof defaultLatency
 /**
  * - `vendor`: whose format it speaks.
  * - `requestLimit`, `tokenLimit`: a window; default none. 0 refuses everything.
+ * - `inputTokenLimit`, `outputTokenLimit`: a window, each apart; default none. Anthropic shows them in its headers.
+ * - `requestsPerDay`: any 24 hours; default none. Groq shows it in its headers (and, without one, a figure that is not
+ *   enforced).
  * - `window`: default 60 s.
  * - `counting`: when the answer's tokens count. `"completion"` (default): when it is answered. `"max_tokens_on_arrival"`:
  *   the request's maximum counts on arrival and is not corrected, as OpenAI does; a request without one counts at
  *   completion.
+ * - `headersShow`: what remains at `"completion"` (default), the answer's own tokens taken off, or at `"arrival"`, when
+ *   a limiter that stands before the model has let the request through.
  * - `latency`: default `defaultLatency[vendor]`; `noLatency` answers at once.
  * - `speed`: > 0, default 1; how much faster than the wall's the vendor's clock runs.
  * - `seed`: default 0; the n-th request that is not refused for its form or by a fault draws the same length and
@@ -91,8 +102,12 @@ export interface LoopbackVendorOptions {
   readonly vendor: VendorName
   readonly requestLimit?: number | undefined
   readonly tokenLimit?: number | undefined
+  readonly inputTokenLimit?: number | undefined
+  readonly outputTokenLimit?: number | undefined
+  readonly requestsPerDay?: number | undefined
   readonly window?: Duration.DurationInput | undefined
   readonly counting?: "completion" | "max_tokens_on_arrival" | undefined
+  readonly headersShow?: "arrival" | "completion" | undefined
   readonly latency?: LatencyModel | undefined
   readonly speed?: number | undefined
   readonly seed?: number | undefined
@@ -139,12 +154,18 @@ const stateOf = (options: LoopbackVendorOptions): VendorState => {
     format: formats[options.vendor],
     clock: new VendorClock(speed),
     admission: new Admission({
-      requestLimit: options.requestLimit ?? Infinity,
-      tokenLimit: options.tokenLimit ?? Infinity,
+      limits: {
+        requests: options.requestLimit,
+        tokens: options.tokenLimit,
+        inputTokens: options.inputTokenLimit,
+        outputTokens: options.outputTokenLimit,
+        requestsPerDay: options.requestsPerDay
+      },
       windowMs: Duration.toMillis(options.window ?? "60 seconds"),
       chargesMaxTokens: options.counting === "max_tokens_on_arrival"
     }),
     latency: options.latency ?? defaultLatency[options.vendor],
+    headersShow: options.headersShow ?? "completion",
     draw: makeDraws(`${options.vendor}:${options.seed ?? 0}`),
     apiKey: options.apiKey,
     models: options.models,

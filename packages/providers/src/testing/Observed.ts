@@ -27,8 +27,11 @@ export interface Counts {
   readonly outputTokens: number
   /** The most requests that were admitted within any one window. */
   readonly peakRequests: number
-  /** The most tokens that were counted within any one window. */
+  /** The most tokens that were counted within any one window, input and output together. */
   readonly peakTokens: number
+  /** The same of input and of output apart. */
+  readonly peakInputTokens: number
+  readonly peakOutputTokens: number
 }
 
 /**

@@ -26,7 +26,9 @@ describe.each(vendors)("%s", (name) => {
         inputTokens: promptTokens,
         outputTokens: 30,
         peakRequests: 1,
-        peakTokens: promptTokens + 30
+        peakTokens: promptTokens + 30,
+        peakInputTokens: promptTokens,
+        peakOutputTokens: 30
       })
     }))
 

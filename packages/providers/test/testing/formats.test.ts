@@ -217,7 +217,7 @@ describe("gemini", () => {
       const byTokens = yield* make("gemini", { tokenLimit: 45 })
       yield* chat(byTokens, { content })
       const tokens = yield* Effect.flip(chat(byTokens, { content }))
-      expect(tokens.body).toMatchObject(violation("GenerateContentInputTokensPerModelPerMinute"))
+      expect(tokens.body).toMatchObject(violation("GenerateContentTokensPerModelPerMinute"))
     }))
 
   it.scopedLive("asks for a short wait even when the day is spent", () =>

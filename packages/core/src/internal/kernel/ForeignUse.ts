@@ -28,7 +28,7 @@ export class ForeignUse {
 
   /** Takes a reading of that moment: the vendor has counted `amount` more than the ledger. */
   observe(
-    reading: { readonly amount: number; readonly remaining: number; readonly resetMs: number | undefined },
+    reading: { readonly amount: number; readonly isOver: boolean; readonly resetMs: number | undefined },
     atMs: number
   ): void {
     // A slow call's word is older than a quick one's that came before it.
@@ -40,7 +40,7 @@ export class ForeignUse {
     if (this.#rate * this.windowMs < 1e-3) this.#rate = 0
     this.#amount = Math.max(amount, left < 1e-3 ? 0 : left)
     this.#atMs = atMs
-    this.#held = reading.remaining <= 0
+    this.#held = reading.isOver
     this.#drainMs = Math.max(1, Math.min(reading.resetMs ?? this.windowMs, this.windowMs))
   }
 

@@ -219,7 +219,9 @@ export class Meter {
         this.#toldTaken = at.taken
         this.#toldAtMs = at.atMs
       }
-      this.foreign.observe({ amount, remaining: reading.remaining, resetMs: reading.resetMs }, at.atMs)
+      // A day is refilled as it goes at those who name a reset of it, and whose reset may be a day away.
+      const isOver = reading.remaining <= 0 && !this.isDaily
+      this.foreign.observe({ amount, isOver, resetMs: reading.resetMs }, at.atMs)
     }
     return this.limit !== before
   }

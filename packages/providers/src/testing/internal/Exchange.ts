@@ -6,7 +6,7 @@ import { Either } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Fault } from "../Fault.ts"
 import { latencyMs } from "../LatencyModel.ts"
-import { answerText, countInputTokens, maxAnswerTokens, wantedTokens } from "./answers.ts"
+import { countInputTokens, replyTo } from "./answers.ts"
 import type { Outcome } from "./Tally.ts"
 import type { Call, Problem, Route } from "./VendorFormat.ts"
 import type { VendorState } from "./VendorState.ts"
@@ -25,6 +25,8 @@ export class Exchange {
   #open = true
   #timer: NodeJS.Timeout | undefined
   #model = "unknown"
+  /** Those of the arrival, where that is when the vendor computes them. */
+  #headers: Readonly<Record<string, string>> | undefined
 
   constructor(vendor: VendorState, request: IncomingMessage, response: ServerResponse) {
     this.#vendor = vendor
@@ -73,15 +75,16 @@ export class Exchange {
     const draws = this.#vendor.draw()
     if (models !== undefined && !models.has(call.model)) return this.#refuse({ kind: "model_not_found" })
     if (call.stream) return this.#refuse({ kind: "bad_request", message: "stream: this server does not stream." })
-    const inputTokens = countInputTokens(call.messages)
+    const inputTokens = countInputTokens(call)
     const atMs = clock.now()
     const refusal = admission.admit(atMs, { inputTokens, maxTokens: call.maxTokens })
     if (refusal !== undefined) return this.#refuse(refusal)
     tally.admitted(inputTokens)
     const admitted = this.#vendor.recordAdmission({ atMs, inputTokens })
+    if (this.#vendor.headersShow === "arrival") this.#headers = this.#rateHeaders(atMs)
 
-    const wanted = wantedTokens(call.messages, draws.length)
-    const outputTokens = Math.min(wanted, maxAnswerTokens, call.maxTokens ?? Infinity)
+    const reply = replyTo(call, draws.length)
+    const { outputTokens } = reply
     const delayMs = slowness
       * latencyMs(this.#vendor.latency, { outputTokens, normal: draws.firstToken, uniform: draws.tail })
     const complete = () => {
@@ -90,13 +93,11 @@ export class Exchange {
       admitted.outputTokens = outputTokens
       admitted.completedAtMs = completedAtMs
       const answer = this.#vendor.format.answer({
+        ...reply,
         id: this.#id,
         model: call.model,
         unixSeconds: clock.unixSeconds(),
-        text: answerText(outputTokens),
-        finish: outputTokens < wanted ? "length" : "stop",
-        inputTokens,
-        outputTokens
+        inputTokens
       })
       this.#send({ status: 200, body: JSON.stringify(answer), outcome: "served", outputTokens })
     }
@@ -160,15 +161,19 @@ export class Exchange {
     readonly outputTokens?: number
   }): void {
     if (!this.#open) return
-    const { admission, clock, format } = this.#vendor
     this.#end(reply.outcome, reply.outputTokens)
     this.#response.writeHead(reply.status, {
       "content-type": "application/json",
       "content-length": Buffer.byteLength(reply.body),
-      ...format.headers(admission.state(clock.now()), { id: this.#id, clock }),
+      ...(this.#headers ?? this.#rateHeaders(this.#vendor.clock.now())),
       ...reply.headers
     })
     this.#response.end(reply.body)
+  }
+
+  #rateHeaders(nowMs: number): Record<string, string> {
+    const { admission, clock, format } = this.#vendor
+    return format.headers(admission.state(nowMs), { id: this.#id, clock })
   }
 
   #end(outcome: Outcome, outputTokens = 0): void {

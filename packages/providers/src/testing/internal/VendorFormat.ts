@@ -17,26 +17,50 @@ export interface Route {
 
 /** One message, the system's instructions included, as far as counting and answering need it. */
 export interface Message {
-  readonly role: "system" | "user" | "assistant"
+  readonly role: "system" | "user" | "assistant" | "tool"
+  /** Calls and the answers of tools included: they count as text. */
   readonly text: string
   readonly images: number
 }
 
+export interface DeclaredTool {
+  readonly name: string
+  /** The declaration, as it counts. */
+  readonly text: string
+}
+
+/** A declaration as the vendor's request has it: what stands in it counts as its JSON. */
+export const declared = (name: string, declaration: unknown): DeclaredTool => ({
+  name,
+  text: JSON.stringify(declaration)
+})
+
 export interface Call {
   readonly model: string
   readonly messages: ReadonlyArray<Message>
+  readonly tools: ReadonlyArray<DeclaredTool>
   readonly maxTokens: number | undefined
   readonly stream: boolean
 }
 
-export interface Answer {
+export interface MadeCall {
+  readonly name: string
+  readonly args: Readonly<Record<string, unknown>>
+}
+
+export interface Reply {
+  /** Empty only beside calls. */
+  readonly text: string
+  readonly calls: ReadonlyArray<MadeCall>
+  readonly finish: "stop" | "length" | "tool_calls"
+  readonly outputTokens: number
+}
+
+export interface Answer extends Reply {
   readonly id: string
   readonly model: string
   readonly unixSeconds: number
-  readonly text: string
-  readonly finish: "stop" | "length"
   readonly inputTokens: number
-  readonly outputTokens: number
 }
 
 /** The state of one limit, at the moment the headers are written. */
@@ -47,16 +71,19 @@ export interface LimitState {
   readonly resetMs: number
 }
 
+/** What can be limited. */
+export type LimitName = "requests" | "tokens" | "inputTokens" | "outputTokens" | "requestsPerDay"
+
 export interface RateState {
   /** Requests admitted since the start. */
   readonly admitted: number
-  readonly requests: LimitState | undefined
-  readonly tokens: LimitState | undefined
+  /** Those that there are. */
+  readonly limits: { readonly [Name in LimitName]?: LimitState | undefined }
 }
 
 export interface RateLimitProblem {
   readonly kind: "rate_limit"
-  readonly dimension: "requests" | "tokens"
+  readonly dimension: LimitName
   readonly limit: number
   readonly used: number
   /** More than `limit`: no wait will help. */
@@ -72,6 +99,15 @@ export type Problem =
   | { readonly kind: "server_error"; readonly status: number }
   | { readonly kind: "bad_request"; readonly message: string; readonly param?: string | undefined }
   | { readonly kind: "unknown_url"; readonly method: string; readonly path: string }
+
+/** What OpenAI's and Groq's errors call a limit. */
+export const limitWords: { readonly [Name in LimitName]: { readonly what: string; readonly short: string } } = {
+  requests: { what: "requests", short: "RPM" },
+  tokens: { what: "tokens", short: "TPM" },
+  inputTokens: { what: "input tokens", short: "ITPM" },
+  outputTokens: { what: "output tokens", short: "OTPM" },
+  requestsPerDay: { what: "requests", short: "RPD" }
+}
 
 export interface ProblemContext {
   readonly id: string
@@ -102,19 +138,24 @@ export interface VendorFormat {
   readonly error: (problem: Problem, context: ProblemContext) => ErrorReply
 }
 
-/** A decoder that says what is wrong as a vendor's 400 does: the first issue, with its path. */
-export const decoder = <A, I>(schema: Schema.Schema<A, I>) => {
+export const badRequest = (message: string, param?: string): Problem => ({ kind: "bad_request", message, param })
+
+/**
+ * A decoder that says what is wrong as a vendor's 400 does: the first issue, with its path; else what `misuse` finds in
+ * a body of the right form.
+ */
+export const decoder = <A, I>(schema: Schema.Schema<A, I>, misuse: (body: A) => Problem | undefined) => {
   const decode = Schema.decodeUnknownEither(schema)
   return (body: unknown): Either.Either<A, Problem> =>
     Either.mapLeft(decode(body), (error) => {
       const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
       const param = issue?.path.map(String).join(".") ?? ""
-      return {
-        kind: "bad_request",
-        message: `${param === "" ? "body" : param}: ${issue?.message ?? "invalid"}`,
-        param: param === "" ? undefined : param
-      }
-    })
+      const message = `${param === "" ? "body" : param}: ${issue?.message ?? "invalid"}`
+      return badRequest(message, param === "" ? undefined : param)
+    }).pipe(Either.flatMap((decoded) => {
+      const problem = misuse(decoded)
+      return problem === undefined ? Either.right(decoded) : Either.left(problem)
+    }))
 }
 
 /** A field that may be absent or null, as the vendors allow. */

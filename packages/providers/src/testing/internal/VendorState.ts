@@ -18,6 +18,7 @@ interface VendorStateOptions {
   readonly admission: Admission
   readonly latency: LatencyModel
   readonly draw: () => Draws
+  readonly headersShow: "arrival" | "completion"
   readonly apiKey: string | undefined
   readonly models: ReadonlyArray<string> | undefined
   readonly keepRequests: number
@@ -32,6 +33,7 @@ export class VendorState {
   readonly admission: Admission
   readonly latency: LatencyModel
   readonly draw: () => Draws
+  readonly headersShow: "arrival" | "completion"
   readonly apiKey: string | undefined
   readonly models: ReadonlySet<string> | undefined
   readonly tally: Tally<Counts>
@@ -49,10 +51,13 @@ export class VendorState {
     this.draw = options.draw
     this.apiKey = options.apiKey
     this.models = options.models === undefined ? undefined : new Set(options.models)
+    this.headersShow = options.headersShow
     this.tally = new Tally((counts) => ({
       ...counts,
-      peakRequests: this.admission.peakRequests,
-      peakTokens: this.admission.peakTokens
+      peakRequests: this.admission.peak("requests"),
+      peakTokens: this.admission.peak("tokens"),
+      peakInputTokens: this.admission.peak("inputTokens"),
+      peakOutputTokens: this.admission.peak("outputTokens")
     }))
     this.#requests = new Recent(options.keepRequests)
     this.#admissions = new Recent(options.keepAdmissions)

@@ -1,67 +1,40 @@
 /**
  * Anthropic: `POST /v1/messages`. Fields are those of `@anthropic-ai/sdk` 1.12; rate-limit headers and error types as
- * in its API reference (rate-limits, errors). `anthropic-ratelimit-tokens-*` is "the most restrictive limit in force";
- * this server has one for input and output together, so the two apart are not sent.
+ * in its API reference (rate-limits, errors).
  */
-import { Either, Schema } from "effect"
+import { decodeMessages } from "./anthropicBody.ts"
 import type { VendorClock } from "./VendorClock.ts"
-import { bearer, decoder, maybe } from "./VendorFormat.ts"
+import { bearer } from "./VendorFormat.ts"
 import type {
   Answer,
   ErrorReply,
+  LimitName,
   LimitState,
-  Message,
   Problem,
   ProblemContext,
   RateLimitProblem,
+  RateState,
   VendorFormat
 } from "./VendorFormat.ts"
 
-const TextBlock = Schema.Struct({ type: Schema.Literal("text"), text: Schema.NonEmptyString })
-
-const ImageBlock = Schema.Struct({
-  type: Schema.Literal("image"),
-  source: Schema.Union(
-    Schema.Struct({
-      type: Schema.Literal("base64"),
-      media_type: Schema.Literal("image/jpeg", "image/png", "image/gif", "image/webp"),
-      data: Schema.NonEmptyString
-    }),
-    Schema.Struct({ type: Schema.Literal("url"), url: Schema.NonEmptyString })
-  )
-})
-
-const Content = Schema.Union(Schema.NonEmptyString, Schema.NonEmptyArray(Schema.Union(TextBlock, ImageBlock)))
-
-const Body = Schema.Struct({
-  model: Schema.NonEmptyString,
-  max_tokens: Schema.Int.pipe(Schema.positive()),
-  system: Schema.optional(Schema.Union(Schema.String, Schema.Array(TextBlock))),
-  messages: Schema.NonEmptyArray(Schema.Struct({ role: Schema.Literal("user", "assistant"), content: Content })),
-  temperature: Schema.optional(Schema.Number.pipe(Schema.between(0, 1))),
-  top_p: Schema.optional(Schema.Number.pipe(Schema.between(0, 1))),
-  stop_sequences: maybe(Schema.Array(Schema.NonEmptyString)),
-  stream: maybe(Schema.Boolean)
-})
-
-const messageOf = (
-  role: Message["role"],
-  content: string | ReadonlyArray<typeof TextBlock.Type | typeof ImageBlock.Type>
-): Message => {
-  if (typeof content === "string") return { role, text: content, images: 0 }
-  const texts = content.flatMap((block) => block.type === "text" ? [block.text] : [])
-  return { role, text: texts.join(""), images: content.length - texts.length }
-}
-
-const decodeBody = decoder(Body)
+const stopReasons = { stop: "end_turn", length: "max_tokens", tool_calls: "tool_use" } as const
 
 const answerBody = (answer: Answer) => ({
   id: `msg_${answer.id}`,
   type: "message",
   role: "assistant",
   model: answer.model,
-  content: [{ type: "text", text: answer.text, citations: null }],
-  stop_reason: answer.finish === "length" ? "max_tokens" : "end_turn",
+  content: [
+    ...(answer.text === "" ? [] : [{ type: "text", text: answer.text, citations: null }]),
+    ...answer.calls.map(({ args, name }, index) => ({
+      type: "tool_use",
+      id: `toolu_${answer.id}_${index}`,
+      name,
+      input: args,
+      caller: { type: "direct" }
+    }))
+  ],
+  stop_reason: stopReasons[answer.finish],
   stop_sequence: null,
   usage: {
     input_tokens: answer.inputTokens,
@@ -79,8 +52,24 @@ const rateHeaders = (dimension: string, state: LimitState | undefined, clock: Ve
     [`anthropic-ratelimit-${dimension}-reset`]: clock.rfc3339(state.resetMs)
   }
 
-const rateLimited = (problem: RateLimitProblem): string =>
-  `This request would exceed the rate limit for your organization of ${problem.limit} ${problem.dimension} per minute. `
+/** "The most restrictive limit in force": without one on both, that of the organisation, whose total is the sum. */
+const combined = ({ inputTokens, outputTokens, tokens }: RateState["limits"]): LimitState | undefined =>
+  tokens ?? (inputTokens === undefined || outputTokens === undefined ? undefined : {
+    limit: inputTokens.limit + outputTokens.limit,
+    remaining: inputTokens.remaining + outputTokens.remaining,
+    resetMs: Math.max(inputTokens.resetMs, outputTokens.resetMs)
+  })
+
+const words: { readonly [Name in LimitName]: string } = {
+  requests: "requests per minute",
+  tokens: "tokens per minute",
+  inputTokens: "input tokens per minute",
+  outputTokens: "output tokens per minute",
+  requestsPerDay: "requests per day"
+}
+
+const rateLimited = ({ dimension, limit }: RateLimitProblem): string =>
+  `This request would exceed the rate limit for your organization of ${limit} ${words[dimension]}. `
   + "Please reduce the prompt length or the maximum tokens requested, or try again later."
 
 const errorReply = (problem: Problem, { clock, id, model }: ProblemContext): ErrorReply => {
@@ -133,21 +122,14 @@ export const anthropicFormat: VendorFormat = {
   basePath: "",
   route: (path) => path === "/v1/messages" ? {} : undefined,
   apiKey: apiKeyOf,
-  decode: (body) =>
-    Either.map(decodeBody(body), (call) => ({
-      model: call.model,
-      messages: [
-        ...(call.system === undefined ? [] : [messageOf("system", call.system)]),
-        ...call.messages.map(({ content, role }) => messageOf(role, content))
-      ],
-      maxTokens: call.max_tokens,
-      stream: call.stream ?? false
-    })),
+  decode: decodeMessages,
   answer: answerBody,
   headers: (rate, { clock, id }) => ({
     "request-id": `req_${id}`,
-    ...rateHeaders("requests", rate.requests, clock),
-    ...rateHeaders("tokens", rate.tokens, clock)
+    ...rateHeaders("requests", rate.limits.requests, clock),
+    ...rateHeaders("input-tokens", rate.limits.inputTokens, clock),
+    ...rateHeaders("output-tokens", rate.limits.outputTokens, clock),
+    ...rateHeaders("tokens", combined(rate.limits), clock)
   }),
   error: errorReply
 }

@@ -3,7 +3,8 @@
  * `openai` 6.49 and `groq-sdk` 1.6.
  */
 import { Either, Schema } from "effect"
-import { decoder, maybe } from "./VendorFormat.ts"
+import { type ToolTurn, unpaired } from "./toolTurns.ts"
+import { badRequest, declared, decoder, maybe } from "./VendorFormat.ts"
 import type { Answer, Call, LimitState, Message, Problem } from "./VendorFormat.ts"
 
 const TextPart = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String })
@@ -15,42 +16,91 @@ const ImagePart = Schema.Struct({
 
 const Content = Schema.Union(Schema.String, Schema.NonEmptyArray(Schema.Union(TextPart, ImagePart)))
 
+const Id = Schema.NonEmptyString.pipe(Schema.maxLength(40))
+
+const ToolCall = Schema.Struct({
+  id: Id,
+  type: Schema.Literal("function"),
+  function: Schema.Struct({ name: Schema.NonEmptyString, arguments: Schema.String })
+})
+
 const Body = Schema.Struct({
   model: Schema.NonEmptyString,
   messages: Schema.NonEmptyArray(Schema.Struct({
     role: Schema.Literal("system", "developer", "user", "assistant", "tool"),
-    content: maybe(Content)
+    content: maybe(Content),
+    tool_calls: maybe(Schema.Array(ToolCall).pipe(Schema.minItems(1))),
+    tool_call_id: maybe(Id)
   })),
   max_tokens: maybe(Schema.Int.pipe(Schema.positive())),
   max_completion_tokens: maybe(Schema.Int.pipe(Schema.positive())),
   temperature: maybe(Schema.Number.pipe(Schema.between(0, 2))),
   top_p: maybe(Schema.Number.pipe(Schema.between(0, 1))),
   stop: maybe(Schema.Union(Schema.String, Schema.Array(Schema.String).pipe(Schema.maxItems(4)))),
-  stream: maybe(Schema.Boolean)
+  stream: maybe(Schema.Boolean),
+  tools: maybe(Schema.NonEmptyArray(Schema.Struct({
+    type: Schema.Literal("function"),
+    function: Schema.Struct({
+      name: Schema.NonEmptyString,
+      description: maybe(Schema.String),
+      parameters: maybe(Schema.Object)
+    })
+  }))),
+  tool_choice: maybe(Schema.Union(
+    Schema.Literal("none", "auto", "required"),
+    Schema.Struct({ type: Schema.Literal("function"), function: Schema.Struct({ name: Schema.NonEmptyString }) })
+  ))
 })
 
-type Role = typeof Body.Type["messages"][number]["role"]
+type Sent = typeof Body.Type["messages"][number]
 
-const roles: { readonly [R in Role]: Message["role"] } = {
+const roles: { readonly [R in Sent["role"]]: Message["role"] } = {
   system: "system",
   developer: "system",
   user: "user",
   assistant: "assistant",
-  tool: "user"
+  tool: "tool"
 }
 
-const messageOf = (role: Role, content: typeof Content.Type = ""): Message => {
-  if (typeof content === "string") return { role: roles[role], text: content, images: 0 }
-  const texts = content.flatMap((part) => part.type === "text" ? [part.text] : [])
-  return { role: roles[role], text: texts.join(""), images: content.length - texts.length }
+const messageOf = ({ content = "", role, tool_calls: calls = [] }: Sent): Message => {
+  const parts = typeof content === "string" ? [{ type: "text" as const, text: content }] : content
+  const texts = parts.flatMap((part) => part.type === "text" ? [part.text] : [])
+  const called = calls.map((call) => call.function.name + call.function.arguments)
+  return { role: roles[role], text: [...texts, ...called].join(""), images: parts.length - texts.length }
 }
 
-const decodeBody = decoder(Body)
+/** Every message but a tool's is a turn; a turn of tools' answers is as many messages as there are answers. */
+const turnsOf = (messages: ReadonlyArray<Sent>): ReadonlyArray<ToolTurn> =>
+  messages.reduce<ReadonlyArray<ToolTurn>>((turns, { role, tool_call_id: id = "", tool_calls: calls = [] }) => {
+    if (role !== "tool") return [...turns, { calls: calls.map((call) => call.id), answers: [] }]
+    const last = turns.at(-1)
+    return last !== undefined && last.answers.length > 0
+      ? [...turns.slice(0, -1), { calls: [], answers: [...last.answers, id] }]
+      : [...turns, { calls: [], answers: [id] }]
+  }, [])
+
+const misuse = (body: typeof Body.Type): Problem | undefined => {
+  if (body.tool_choice !== undefined && body.tools === undefined) {
+    return badRequest("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
+  }
+  const wrong = unpaired(turnsOf(body.messages))
+  if (wrong === undefined) return undefined
+  return wrong.called.length === 0
+    ? badRequest("messages with role 'tool' must be a response to a preceding message with 'tool_calls'.", "messages")
+    : badRequest(
+      "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+        + `The following tool_call_ids did not have response messages: ${wrong.called.join(", ")}`,
+      "messages"
+    )
+}
+
+const decodeBody = decoder(Body, misuse)
 
 export const decodeChatCompletion = (body: unknown): Either.Either<Call, Problem> =>
   Either.map(decodeBody(body), (call) => ({
     model: call.model,
-    messages: call.messages.map(({ content, role }) => messageOf(role, content)),
+    messages: call.messages.map(messageOf),
+    tools: (call.tools ?? []).map((tool) => declared(tool.function.name, tool.function)),
     maxTokens: call.max_completion_tokens ?? call.max_tokens,
     stream: call.stream ?? false
   }))
@@ -62,7 +112,18 @@ export const chatCompletion = (answer: Answer) => ({
   model: answer.model,
   choices: [{
     index: 0,
-    message: { role: "assistant", content: answer.text, refusal: null },
+    message: {
+      role: "assistant",
+      content: answer.text === "" ? null : answer.text,
+      refusal: null,
+      ...(answer.calls.length === 0 ? {} : {
+        tool_calls: answer.calls.map(({ args, name }, index) => ({
+          id: `call_${answer.id}_${index}`,
+          type: "function",
+          function: { name, arguments: JSON.stringify(args) }
+        }))
+      })
+    },
     logprobs: null,
     finish_reason: answer.finish
   }],

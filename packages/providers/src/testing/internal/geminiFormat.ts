@@ -3,42 +3,19 @@
  * rate-limit headers: a 429 tells in its body which window is full (`QuotaFailure`, by `quotaId`) and how long to wait
  * (`RetryInfo`). A key that is refused is a 400, not a 401.
  */
-import { Either, Schema } from "effect"
-import { decoder, maybe } from "./VendorFormat.ts"
-import type { Answer, ErrorReply, Message, Problem, ProblemContext, VendorFormat } from "./VendorFormat.ts"
+import { decodeGenerateContent } from "./geminiBody.ts"
+import type { Answer, ErrorReply, LimitName, Problem, ProblemContext, VendorFormat } from "./VendorFormat.ts"
 
-const Part = Schema.Union(
-  Schema.Struct({ text: Schema.String }),
-  Schema.Struct({ inlineData: Schema.Struct({ mimeType: Schema.NonEmptyString, data: Schema.NonEmptyString }) }),
-  Schema.Struct({ fileData: Schema.Struct({ mimeType: maybe(Schema.String), fileUri: Schema.NonEmptyString }) })
-)
-
-const Content = Schema.Struct({
-  role: maybe(Schema.Literal("user", "model")),
-  parts: Schema.NonEmptyArray(Part)
-})
-
-const Body = Schema.Struct({
-  contents: Schema.NonEmptyArray(Content),
-  systemInstruction: maybe(Schema.Struct({ parts: Schema.NonEmptyArray(Part) })),
-  generationConfig: maybe(Schema.Struct({
-    maxOutputTokens: maybe(Schema.Int.pipe(Schema.positive())),
-    temperature: maybe(Schema.Number.pipe(Schema.between(0, 2))),
-    topP: maybe(Schema.Number.pipe(Schema.between(0, 1))),
-    stopSequences: maybe(Schema.Array(Schema.String).pipe(Schema.maxItems(5)))
+/** Without ids, as the Gemini API sends them; of parallel calls the first is signed. */
+const callParts = ({ calls }: Answer) =>
+  calls.map(({ args, name }, index) => ({
+    functionCall: { name, args },
+    ...(index === 0 ? { thoughtSignature: "bG9vcGJhY2s=" } : {})
   }))
-})
-
-const messageOf = (role: Message["role"], parts: ReadonlyArray<typeof Part.Type>): Message => {
-  const texts = parts.flatMap((part) => "text" in part ? [part.text] : [])
-  return { role, text: texts.join(""), images: parts.length - texts.length }
-}
-
-const decodeBody = decoder(Body)
 
 const answerBody = (answer: Answer) => ({
   candidates: [{
-    content: { role: "model", parts: [{ text: answer.text }] },
+    content: { role: "model", parts: [...(answer.text === "" ? [] : [{ text: answer.text }]), ...callParts(answer)] },
     finishReason: answer.finish === "length" ? "MAX_TOKENS" : "STOP",
     index: 0
   }],
@@ -58,21 +35,30 @@ const reply = (code: number, status: string, message: string, details: ReadonlyA
 
 const type = (name: string) => ({ "@type": `type.googleapis.com/google.rpc.${name}` })
 
-/** Which quota is exhausted, as Google names it. */
-const quotas = {
+/** Which quota is exhausted, as Google names it; it has none on both kinds of tokens, so that name is made alike. */
+const quotas: { readonly [Name in LimitName]: { readonly metric: string; readonly id: string } } = {
   requests: { metric: "generate_content_requests", id: "GenerateRequestsPerMinutePerProjectPerModel" },
-  tokens: { metric: "generate_content_input_token_count", id: "GenerateContentInputTokensPerModelPerMinute" },
-  daily: { metric: "generate_content_free_tier_requests", id: "GenerateRequestsPerDayPerProjectPerModel-FreeTier" }
+  tokens: { metric: "generate_content_token_count", id: "GenerateContentTokensPerModelPerMinute" },
+  inputTokens: { metric: "generate_content_input_token_count", id: "GenerateContentInputTokensPerModelPerMinute" },
+  outputTokens: { metric: "generate_content_output_token_count", id: "GenerateContentOutputTokensPerModelPerMinute" },
+  requestsPerDay: {
+    metric: "generate_content_free_tier_requests",
+    id: "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
+  }
 }
 
+/** What Google asks for where a day is spent. */
+const misleadingMs = 20_000
+
 const exhausted = (
-  quota: keyof typeof quotas,
+  quota: LimitName,
   options: { readonly limit: number; readonly retryAfterMs: number | undefined },
   { clock, model }: ProblemContext
 ): ErrorReply => {
   const { id, metric } = quotas[quota]
   const quotaMetric = `generativelanguage.googleapis.com/${metric}`
-  const retryDelay = options.retryAfterMs === undefined ? undefined : clock.protoDuration(options.retryAfterMs)
+  const waitMs = quota === "requestsPerDay" ? misleadingMs : options.retryAfterMs
+  const retryDelay = waitMs === undefined ? undefined : clock.protoDuration(waitMs)
   return reply(
     429,
     "RESOURCE_EXHAUSTED",
@@ -119,7 +105,7 @@ const errorReply = (problem: Problem, context: ProblemContext): ErrorReply => {
           "RESOURCE_EXHAUSTED",
           "Your prepayment credits are depleted. Please manage your project and billing."
         )
-        : exhausted("daily", { limit: 250, retryAfterMs: 20_000 }, context)
+        : exhausted("requestsPerDay", { limit: 250, retryAfterMs: undefined }, context)
     case "server_error": {
       const [status, message] = serverErrors[problem.status] ?? ["INTERNAL", "An internal error has occurred."]
       return reply(problem.status, status, message)
@@ -169,16 +155,7 @@ export const geminiFormat: VendorFormat = {
     const key = headers["x-goog-api-key"]
     return typeof key === "string" ? key : query.get("key") ?? undefined
   },
-  decode: (body, route) =>
-    Either.map(decodeBody(body), (call) => ({
-      model: route.model ?? "",
-      messages: [
-        ...(call.systemInstruction === undefined ? [] : [messageOf("system", call.systemInstruction.parts)]),
-        ...call.contents.map(({ parts, role }) => messageOf(role === "model" ? "assistant" : "user", parts))
-      ],
-      maxTokens: call.generationConfig?.maxOutputTokens,
-      stream: route.stream ?? false
-    })),
+  decode: decodeGenerateContent,
   answer: answerBody,
   headers: () => ({}),
   error: errorReply

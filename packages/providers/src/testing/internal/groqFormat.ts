@@ -3,20 +3,29 @@
  * limit on requests a minute is in no header (console.groq.com/docs/rate-limits).
  */
 import { chatCompletion, decodeChatCompletion, rateHeaders } from "./chatCompletions.ts"
-import { bearer } from "./VendorFormat.ts"
-import type { ErrorReply, Problem, ProblemContext, RateLimitProblem, RateState, VendorFormat } from "./VendorFormat.ts"
+import { bearer, limitWords } from "./VendorFormat.ts"
+import type {
+  ErrorReply,
+  LimitState,
+  Problem,
+  ProblemContext,
+  RateLimitProblem,
+  RateState,
+  VendorFormat
+} from "./VendorFormat.ts"
 
-/** Shown, never enforced: large enough that no run comes near it. */
+/** Shown where no limit of the day is enforced: large enough that no run comes near it. */
 const requestsPerDay = 500_000
 
 const dayMs = 24 * 60 * 60 * 1000
 
 /** Refilled steadily, one request each `dayMs / requestsPerDay`, as its documented values are (30 of 14400: 2m59.56s). */
-const dailyRequests = (rate: RateState) => ({
-  limit: requestsPerDay,
-  remaining: Math.max(1, requestsPerDay - rate.admitted),
-  resetMs: Math.min(rate.admitted, requestsPerDay) * dayMs / requestsPerDay
-})
+const dailyRequests = (rate: RateState): LimitState =>
+  rate.limits.requestsPerDay ?? {
+    limit: requestsPerDay,
+    remaining: Math.max(1, requestsPerDay - rate.admitted),
+    resetMs: Math.min(rate.admitted, requestsPerDay) * dayMs / requestsPerDay
+  }
 
 const error = (
   status: number,
@@ -25,10 +34,10 @@ const error = (
 ): ErrorReply => ({ status, headers, body: { error: fields } })
 
 const rateLimited = (problem: RateLimitProblem, { clock, model }: ProblemContext): ErrorReply => {
-  const limit =
-    `for model \`${model}\` in organization \`org_loopback\` service tier \`on_demand\` on ${problem.dimension} `
-    + `per minute (${problem.dimension === "requests" ? "RPM" : "TPM"}): Limit ${problem.limit}`
-  const fields = { type: problem.dimension, code: "rate_limit_exceeded" }
+  const { short, what } = limitWords[problem.dimension]
+  const limit = `for model \`${model}\` in organization \`org_loopback\` service tier \`on_demand\` on ${what} `
+    + `per ${short === "RPD" ? "day" : "minute"} (${short}): Limit ${problem.limit}`
+  const fields = { type: what === "requests" ? "requests" : "tokens", code: "rate_limit_exceeded" }
   if (problem.requested > problem.limit) {
     const message = `Request too large ${limit}, Requested ${problem.requested}, please reduce your message size.`
     return error(413, { ...fields, message })
@@ -99,8 +108,9 @@ export const groqFormat: VendorFormat = {
   answer: (answer) => ({ ...chatCompletion(answer), x_groq: { id: `req_${answer.id}` } }),
   headers: (rate, { clock, id }) => ({
     "x-request-id": `req_${id}`,
+    "x-groq-region": "loopback",
     ...rateHeaders("requests", dailyRequests(rate), (ms) => clock.goDuration(ms)),
-    ...rateHeaders("tokens", rate.tokens, (ms) => clock.goDuration(ms))
+    ...rateHeaders("tokens", rate.limits.tokens, (ms) => clock.goDuration(ms))
   }),
   error: errorReply
 }

@@ -3,7 +3,7 @@
  * quote them; `retry-after-ms` stands beside `retry-after` on 429s, and the SDK prefers it.
  */
 import { chatCompletion, decodeChatCompletion, rateHeaders } from "./chatCompletions.ts"
-import { bearer } from "./VendorFormat.ts"
+import { bearer, limitWords } from "./VendorFormat.ts"
 import type { ErrorReply, Problem, ProblemContext, RateLimitProblem, VendorFormat } from "./VendorFormat.ts"
 
 const error = (
@@ -24,10 +24,9 @@ const error = (
 })
 
 const rateLimited = (problem: RateLimitProblem, { clock, model }: ProblemContext): ErrorReply => {
-  const limit = `on ${problem.dimension} per min (${
-    problem.dimension === "requests" ? "RPM" : "TPM"
-  }): Limit ${problem.limit}`
-  const fields = { type: problem.dimension, code: "rate_limit_exceeded" }
+  const { short, what } = limitWords[problem.dimension]
+  const limit = `on ${what} per ${short === "RPD" ? "day" : "min"} (${short}): Limit ${problem.limit}`
+  const fields = { type: what === "requests" ? "requests" : "tokens", code: "rate_limit_exceeded" }
   if (problem.requested > problem.limit) {
     const message =
       `Request too large for ${model} in organization org-loopback ${limit}, Requested ${problem.requested}. `
@@ -106,8 +105,8 @@ export const openAiFormat: VendorFormat = {
   answer: chatCompletion,
   headers: (rate, { clock, id }) => ({
     "x-request-id": `req_${id}`,
-    ...rateHeaders("requests", rate.requests, (ms) => clock.goDuration(ms)),
-    ...rateHeaders("tokens", rate.tokens, (ms) => clock.goDuration(ms))
+    ...rateHeaders("requests", rate.limits.requests, (ms) => clock.goDuration(ms)),
+    ...rateHeaders("tokens", rate.limits.tokens, (ms) => clock.goDuration(ms))
   }),
   error: errorReply
 }

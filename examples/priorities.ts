@@ -8,7 +8,9 @@ import { Console, Effect, Layer, TestContext } from "effect"
 
 const ask = (priority: "high" | "normal" | "low"): ChatRequest => ({
   messages: [{ role: "user", content: "Hello" }],
-  priority
+  priority,
+  // Without it the low request would wait in line until there is room for its lane.
+  onSaturated: "fail"
 })
 
 const program = Effect.gen(function*() {

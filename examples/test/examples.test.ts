@@ -14,8 +14,17 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "anthropic: 1 of 50 requests used"
   ],
   "priorities.ts": [
-    "No provider can take the request now. only: requests_full (free in 60.1 s). Try again in 60.1 s, or add a provider.",
+    "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
     "high priority: only"
+  ],
+  "waiting.ts": [
+    "0 s: first",
+    "0 s: second",
+    "60.1 s: urgent",
+    "60.1 s: patient",
+    "120.2 s: leisurely",
+    "hurried: No provider can take the request now. only: full (needs 1 of 2 requests), free in 60.1 s. "
+    + "Try again in 60.1 s, or add a provider."
   ]
 }
 

@@ -24,6 +24,7 @@ import {
   decodeRouterConfig,
   DuplicateProvider,
   InvalidConfig,
+  type MissingPackage,
   PromiseRouter,
   type Provider,
   ProviderRegistry,
@@ -37,6 +38,7 @@ import {
   RouterOptions,
   RouterState,
   type RouterStatus,
+  TokenEstimator,
   toRouterOptions
 } from "@route-llm/core"
 import {
@@ -62,6 +64,11 @@ import { checkConfig } from "./internal/checkConfig.ts"
 export interface LLMRouterOptions {
   /** Called with each attempt that ended, before its answer is handed over. What it throws changes nothing. */
   readonly onRoute?: ((event: RouteEvent) => void) | undefined
+  /**
+   * How input tokens are estimated. `"tiktoken"` (default): by OpenAI's `o200k_base`, whose vocabulary the first request
+   * waits for (0.2 s). `"heuristic"`: by classes of characters, without a vocabulary.
+   */
+  readonly estimator?: "tiktoken" | "heuristic" | undefined
 }
 
 /**
@@ -88,10 +95,19 @@ const invalid = (source: string, path: string, issue: string): InvalidConfig =>
 const adapterOf = (name: AdapterName): Adapter<AnyClient> => adapters[name] as Adapter<AnyClient>
 
 const connectEntry = (entry: ProviderEntry) => {
-  const { adapter, apiKey, rpmLimit, tpmLimit, enabled: _enabled, ...settings } = entry
+  const { adapter, apiKey, baseUrl, counting, model, name, weight } = entry
+  const limits = {
+    rpm: entry.rpmLimit,
+    tpm: entry.tpmLimit,
+    inputTpm: entry.inputTpmLimit,
+    outputTpm: entry.outputTpmLimit,
+    rpd: entry.rpdLimit,
+    tpd: entry.tpdLimit,
+    concurrency: entry.concurrencyLimit
+  }
   const named = adapter ?? entry.name
   return isAdapterName(named) && apiKey !== undefined
-    ? connectProvider(adapterOf(named), { ...settings, apiKey, rpm: rpmLimit, tpm: tpmLimit })
+    ? connectProvider(adapterOf(named), { name, model, baseUrl, weight, counting, apiKey, ...limits })
     : Effect.dieMessage("a checked configuration lacks an adapter or a key")
 }
 
@@ -117,17 +133,18 @@ const byoc = (name: string, { adapter, ...options }: RegisterOptions): Provider 
 export class LLMRouter implements AsyncDisposable {
   readonly #registry: ProviderRegistryService = Effect.runSync(ProviderRegistry.make)
   readonly #scope = Effect.runSync(Scope.make())
-  readonly #router: PromiseRouter<InvalidConfig>
+  readonly #router: PromiseRouter<InvalidConfig | MissingPackage>
   /** Settles when the configuration's clients are made; undefined from then on, so that no request waits for it. */
   #connecting: Promise<void> | undefined
   /** Names that the configuration takes, before its clients are made. */
   readonly #configured: ReadonlySet<string>
   #closed = false
 
-  private constructor(config: RouterConfig, { onRoute }: LLMRouterOptions) {
+  private constructor(config: RouterConfig, { estimator, onRoute }: LLMRouterOptions) {
     const Live = RouterLive.pipe(
       Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), RouterState.layerMemory]),
       Layer.provide(RouterOptions.layer(toRouterOptions(config))),
+      Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
       Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))
     )
     this.#router = new PromiseRouter(ManagedRuntime.make(Live))

@@ -14,15 +14,22 @@ providers:
     model: gpt-4o
     rpm_limit: \${OPENAI_RPM:-500}
     tpm_limit: 200000
+    input_tpm_limit: 150000
+    output_tpm_limit: 50000
+    rpd_limit: 10000
+    tpd_limit: 1000000
+    concurrency_limit: 20
     weight: 0.5
     enabled: \${USE_OPENAI:-true}
     base_url: https://\${HOST:-api.openai.com}/v1
     adapter: openai
-    chargesMaxTokens: false
+    counting: { chargesMaxTokens: false }
 redisUrl: "redis://:\${REDIS_PASSWORD}@localhost"
 window_seconds: 30
 weights: { high: { capacity: 1, latency: 2, static: 3 } }
 circuit_breaker: { failure_threshold: 3, cooldownSeconds: 10 }
+waiting: { on_saturated: fail, order: lifo, max_waiting: 50, max_wait_seconds: 5, keep_after_seconds: 2 }
+policy: fit
 high_priority_reserve_pct: 12.5
 `
 
@@ -36,16 +43,23 @@ describe("fromText", () => {
         model: "gpt-4o",
         rpmLimit: 500,
         tpmLimit: 200_000,
+        inputTpmLimit: 150_000,
+        outputTpmLimit: 50_000,
+        rpdLimit: 10_000,
+        tpdLimit: 1_000_000,
+        concurrencyLimit: 20,
         weight: 0.5,
         enabled: true,
         baseUrl: "https://api.openai.com/v1",
         adapter: "openai",
-        chargesMaxTokens: false
+        counting: { chargesMaxTokens: false }
       }],
       redisUrl: Redacted.make("redis://:p@localhost"),
       windowSeconds: 30,
       weights: { high: { capacity: 1, latency: 2, static: 3 } },
       circuitBreaker: { failureThreshold: 3, cooldownSeconds: 10 },
+      waiting: { onSaturated: "fail", order: "lifo", maxWaiting: 50, maxWaitSeconds: 5, keepAfterSeconds: 2 },
+      policy: "fit",
       highPriorityReservePct: 12.5
     })
     expect(config.redisUrl && Redacted.value(config.redisUrl)).toBe("redis://:p@localhost")
@@ -74,7 +88,7 @@ describe("fromText", () => {
     [
       "providers: []\n__proto__: {}\nx: 1",
       ...["2:1 __proto__", "3:1 x"].map((at) =>
-        `${at}: unknown key, known here: providers, redis_url, window_seconds, weights, circuit_breaker, `
+        `${at}: unknown key, known here: providers, redis_url, window_seconds, weights, circuit_breaker, waiting, policy, `
         + "high_priority_reserve_pct"
       )
     ],

@@ -24,7 +24,10 @@ describe("a YAML configuration", () => {
     enabled: optional(FastCheck.boolean()),
     baseUrl: optional(FastCheck.constantFrom("https://example.com/v1", "http://[::1]:80")),
     adapter: optional(word),
-    chargesMaxTokens: optional(FastCheck.boolean())
+    inputTpmLimit: optional(limit),
+    rpdLimit: optional(limit),
+    concurrencyLimit: optional(limit),
+    counting: optional(FastCheck.record({ chargesMaxTokens: optional(FastCheck.boolean()) }))
   })
 
   const config = FastCheck.record({
@@ -38,6 +41,11 @@ describe("a YAML configuration", () => {
     circuitBreaker: optional(
       FastCheck.record({ failureThreshold: optional(FastCheck.constant(3)), cooldownSeconds: optional(number) })
     ),
+    waiting: optional(FastCheck.record({
+      onSaturated: optional(FastCheck.constantFrom("wait" as const, "fail" as const)),
+      maxWaitSeconds: optional(number)
+    })),
+    policy: optional(FastCheck.constantFrom("formula" as const, "fit" as const)),
     highPriorityReservePct: optional(FastCheck.double({ min: 0, max: 99.9, noNaN: true }))
   })
 

@@ -6,7 +6,6 @@
  * until they are pushed out or their estimator's layer is gone.
  */
 
-/** @internal */
 export interface TextMemoryBounds {
   readonly entries: number
   readonly characters: number
@@ -37,7 +36,8 @@ export class TextMemory {
     const { characters, entries, shortest } = this.#bounds
     if (text.length < shortest || text.length > characters) return
     this.#delete(text)
-    this.#counts.set(text, tokens)
+    // A copy: the engine has a slice of a larger text keep all of that alive.
+    this.#counts.set(` ${text}`.slice(1), tokens)
     this.#characters += text.length
     for (const oldest of this.#counts.keys()) {
       if (this.#counts.size <= entries && this.#characters <= characters) return

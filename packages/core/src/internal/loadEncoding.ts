@@ -17,7 +17,7 @@ interface Ranks {
   readonly bpe_ranks: string
 }
 
-/** One for all layers of a process: it is 8 MB, and holds nothing of what it counted. */
+/** One for all layers of a process; it holds nothing of what it counted. */
 const encodings = new WeakMap<Ranks, Encoding>()
 
 const noMemory = { entries: 0, characters: 0, shortest: Number.POSITIVE_INFINITY }

@@ -6,6 +6,7 @@
  */
 import { Array as Arr, Duration, Either, Utils } from "effect"
 import { InvalidConfig } from "../RouterError.ts"
+import { normal } from "./internal/draws.ts"
 
 /** One request of a workload; `atMs` counts from the workload's start. @since 0.1.0 */
 export interface WorkloadRequest {
@@ -65,10 +66,6 @@ const quantile = (quantiles: Quantiles, share: number): number => {
   const [toShare, to] = quantiles[upper]!
   return Math.round(from + (to - from) * (share - fromShare) / (toShare - fromShare))
 }
-
-/** A standard normal draw (Box and Muller). */
-const normal = (random: Utils.PCGRandom): number =>
-  Math.sqrt(-2 * Math.log(1 - random.number())) * Math.cos(2 * Math.PI * random.number())
 
 /**
  * A synthetic workload: Poisson arrivals whose rate wanders from minute to minute. The same seed gives the same

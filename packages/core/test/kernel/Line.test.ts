@@ -193,7 +193,7 @@ describe("Line", () => {
     ask("1", 1)
     ask("2", 1, { lane: "high" })
     line.close(2)
-    expect(refused.toSorted()).toEqual(["1:Refused", "2:Refused"])
+    expect([...refused].sort()).toEqual(["1:Refused", "2:Refused"])
     expect([line.length, line.wakeInMs]).toEqual([0, Infinity])
   })
 
@@ -222,7 +222,7 @@ describe("Line", () => {
         let nowMs = 0
         const advance = (toMs: number) => {
           for (;;) {
-            const next = endings.filter(({ atMs }) => atMs <= toMs).toSorted((a, b) => a.atMs - b.atMs)[0]
+            const next = endings.filter(({ atMs }) => atMs <= toMs).sort((a, b) => a.atMs - b.atMs)[0]
             if (next === undefined) break
             endings.splice(endings.indexOf(next), 1)
             passTo(Math.max(nowMs, next.atMs), nowMs)
@@ -257,7 +257,7 @@ describe("Line", () => {
             const alike = served.map(Number).filter((index) =>
               arrivals[index]!.lane === lane && arrivals[index]!.inputTokens === inputTokens
             )
-            expect(alike).toEqual(alike.toSorted((a, b) => a - b))
+            expect(alike).toEqual([...alike].sort((a, b) => a - b))
           }
         }
       }),

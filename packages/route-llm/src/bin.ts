@@ -4,11 +4,14 @@
  */
 import { Command, Options, ValidationError } from "@effect/cli"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Cause, Console, Duration, Effect, Option, Predicate, Schema } from "effect"
+import { Cause, Console, Data, Duration, Effect, Option, Predicate, Schema } from "effect"
 
 const DurationText = Schema.NonEmptyTrimmedString.pipe(
   Schema.filter((text) => Option.isSome(Duration.decodeUnknown(text)) || "a duration such as \"15 minutes\"")
 )
+
+/** Options that exclude each other. */
+class Contradiction extends Data.TaggedError("Contradiction")<{ readonly message: string }> {}
 
 const demo = Command.make("demo", {
   trace: Options.text("trace").pipe(
@@ -17,7 +20,9 @@ const demo = Command.make("demo", {
   ),
   duration: Options.text("duration").pipe(
     Options.withSchema(DurationText),
-    Options.withDescription("The busiest span of this length; default \"15 minutes\", of a trace the whole"),
+    Options.withDescription(
+      "The busiest span of this length; default \"15 minutes\", with --trace or --compare the whole"
+    ),
     Options.optional
   ),
   seed: Options.integer("seed").pipe(
@@ -25,18 +30,29 @@ const demo = Command.make("demo", {
     Options.withDefault(1)
   ),
   speed: Options.float("speed").pipe(
-    Options.withDescription("How many times as fast as life the traffic is played"),
-    Options.withDefault(60)
+    Options.withDescription("How many times as fast as life the traffic is played; default 60"),
+    Options.optional
   ),
   json: Options.boolean("json").pipe(Options.withDescription("Print the report as JSON, and nothing else")),
+  compare: Options.boolean("compare").pipe(
+    Options.withDescription("Simulate an hour of it on virtual time with every strategy instead, and compare them")
+  ),
   real: Options.boolean("real").pipe(
     Options.withDescription("Send a handful of requests to the real vendors whose keys are in the environment instead")
   )
-}, ({ duration, real, ...options }) =>
-  real
-    ? Effect.flatMap(Effect.promise(() => import("./demo/real.ts")), (module) => module.real(options.json))
-    : Effect.flatMap(Effect.promise(() => import("./demo/demo.ts")), (module) =>
-      module.demo({ ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }))).pipe(
+}, ({ compare, duration, real, speed, ...options }) =>
+  Effect.gen(function*() {
+    const workload = { ...options, duration: Option.flatMap(duration, Duration.decodeUnknown) }
+    if (compare && (real || Option.isSome(speed))) {
+      return yield* new Contradiction({
+        message: "--compare runs on virtual time: it takes neither --real nor --speed."
+      })
+    }
+    if (compare) return yield* (yield* Effect.promise(() => import("./demo/compare.ts"))).compare(workload)
+    if (real) return yield* (yield* Effect.promise(() => import("./demo/real.ts"))).real(options.json)
+    const { demo } = yield* Effect.promise(() => import("./demo/demo.ts"))
+    return yield* demo({ ...workload, speed: Option.getOrElse(speed, () => 60) })
+  })).pipe(
     Command.withDescription(
       "A quarter of an hour of traffic in 30 s: a try/catch chain and route-llm side by side, no keys needed"
     )

@@ -2,39 +2,24 @@
  * The main job, side by side: the same traffic through the try/catch chain that people write today, and through
  * route-llm; four official SDK clients, four vendors on loopback with real limits.
  */
-import { FileSystem } from "@effect/platform"
 import { Router, type RouterStatus } from "@route-llm/core"
-import { busiest, parseTrace, synthetic, type Workload } from "@route-llm/core/simulation"
-import { Console, Duration, Effect, type Option, Ref, Schedule } from "effect"
+import type { Workload } from "@route-llm/core/simulation"
+import { Console, Duration, Effect, Option, Ref, Schedule } from "effect"
 import { play, type Played } from "./play.ts"
 import { liveTable, renderReport } from "./render.ts"
 import { type DemoReport, type StrategyReport, summarize } from "./report.ts"
 import { openScreen, type Screen } from "./screen.ts"
 import { chain, type Clients, connectClients, routed, routeLlm, type Strategy } from "./strategies.ts"
 import { demoVendors, startVendors, type Vendors } from "./vendors.ts"
+import { loadWorkload, minutesOf, type WorkloadOptions } from "./workload.ts"
 
-export interface DemoOptions {
-  readonly trace: Option.Option<string>
-  readonly duration: Option.Option<Duration.Duration>
-  readonly seed: number
+export interface DemoOptions extends WorkloadOptions {
   readonly speed: number
   readonly json: boolean
 }
 
 /** Of the synthetic hour; a trace is played whole unless told. */
 const defaultDuration = Duration.minutes(15)
-
-const load = ({ duration, seed, trace }: DemoOptions) =>
-  Effect.gen(function*() {
-    if (trace._tag === "None") {
-      const span = duration._tag === "Some" ? duration.value : defaultDuration
-      const hour = synthetic({ seed, duration: Duration.max(span, Duration.hours(1)) })
-      return { source: "synthetic", workload: busiest(hour, span) }
-    }
-    const files = yield* FileSystem.FileSystem
-    const workload = yield* parseTrace(yield* files.readFileString(trace.value), trace.value)
-    return { source: trace.value, workload: duration._tag === "Some" ? busiest(workload, duration.value) : workload }
-  })
 
 const refresh = Duration.millis(250)
 
@@ -75,7 +60,9 @@ const withVendors = <A, E, R>(
 
 export const demo = (options: DemoOptions) =>
   Effect.scoped(Effect.gen(function*() {
-    const { source, workload } = yield* load(options)
+    const synthetic = Option.isNone(options.trace)
+    const duration = synthetic ? Option.orElseSome(options.duration, () => defaultDuration) : options.duration
+    const { source, workload } = yield* loadWorkload({ ...options, duration })
     const screen = yield* openScreen(!options.json)
     const shared = { workload, speed: options.speed, screen }
     const chained = yield* withVendors(
@@ -87,12 +74,11 @@ export const demo = (options: DemoOptions) =>
         const router = yield* Router
         return yield* run(shared, yield* routeLlm, vendors, Effect.asSome(router.status))
       }).pipe(Effect.provide(routed(clients, options.speed))))
-    const lastMs = workload[workload.length - 1]?.atMs ?? 0
     const report: DemoReport = {
       workload: {
         source,
         requests: workload.length,
-        minutes: Math.ceil(lastMs / 60_000),
+        minutes: minutesOf(workload),
         speed: options.speed,
         seed: options.seed
       },

@@ -2,21 +2,8 @@ import type { RouterStatus } from "@route-llm/core"
 import type { Counts } from "@route-llm/providers/testing"
 import { Option } from "effect"
 import type { DemoReport, StrategyReport } from "./report.ts"
+import { format, refusals, seconds, table } from "./text.ts"
 import { demoVendors } from "./vendors.ts"
-
-const number = new Intl.NumberFormat("en")
-
-const format = (value: number): string => number.format(Math.round(value))
-
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
-
-/** Columns as wide as their widest cell; the first to the left, the others to the right. */
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  const cell = (text: string, column: number) =>
-    column === 0 ? text.padEnd(widths[column]!) : text.padStart(widths[column]!)
-  return rows.map((row) => `  ${row.map(cell).join("   ").trimEnd()}`).join("\n")
-}
 
 const barWidth = 12
 
@@ -48,11 +35,6 @@ export const liveTable = (
     })
   ])
 
-const refusedText = ({ refused }: StrategyReport): string => {
-  const reasons = Object.entries(refused).map(([reason, count]) => `${format(count)} ${reason}`)
-  return reasons.length === 0 ? "0" : reasons.join(", ")
-}
-
 const providerTable = ({ providers, strategy }: StrategyReport): string =>
   `\n${strategy}, as the vendors saw it\n\n` + table([
     ["provider", "calls", "served", "429s", "peak RPM", "peak TPM"],
@@ -72,7 +54,7 @@ export const renderReport = ({ strategies, workload }: DemoReport): string => {
   const sideBySide = table([
     row("", ({ strategy }) => strategy),
     row("served", ({ served }) => format(served)),
-    row("not served", refusedText),
+    row("not served", ({ refused }) => refusals(refused)),
     row("429s received", ({ rateLimited }) => format(rateLimited)),
     row("latency p50", ({ latencyMs }) => seconds(latencyMs.p50)),
     row("latency p99", ({ latencyMs }) => seconds(latencyMs.p99)),

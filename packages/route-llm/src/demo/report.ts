@@ -11,7 +11,7 @@ export interface StrategyReport {
   /** 429s that the vendors sent. */
   readonly rateLimited: number
   readonly latencyMs: { readonly p50: number; readonly p99: number }
-  /** Before the call that answered: refused calls, and calls that failed. */
+  /** Before the call that answered: in line, and calls that were refused or failed. */
   readonly waitingMs: { readonly p50: number; readonly p99: number }
   readonly providers: Readonly<Record<string, VendorReport>>
 }

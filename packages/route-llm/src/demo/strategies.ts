@@ -99,6 +99,7 @@ export const routed = ({ anthropic, gemini, groq, openai }: Clients, speed: numb
       latency: { prior: scaled(500), ceiling: scaled(3_000), halfLife: scaled(60_000) },
       breaker: { cooldown: scaled(30_000), maxCooldown: scaled(300_000) },
       lookAhead: scaled(120_000),
+      waiting: { maxWait: scaled(30_000), ageing: scaled(30_000), keepAfter: scaled(30_000) },
       timeout: scaled(300_000)
     }))
   )

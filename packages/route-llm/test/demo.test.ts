@@ -1,19 +1,5 @@
-import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
 import { expect, it } from "vitest"
-
-const root = fileURLToPath(new URL("../../../", import.meta.url))
-
-const demo = (...args: ReadonlyArray<string>) =>
-  promisify(execFile)(process.execPath, [
-    "node_modules/tsx/dist/cli.mjs",
-    "--tsconfig",
-    "tsconfig.base.json",
-    "packages/route-llm/src/bin.ts",
-    "demo",
-    ...args
-  ], { cwd: root })
+import { demo, failureOf } from "./cli.ts"
 
 it("plays the same traffic through the chain and through route-llm, which meets no 429", async () => {
   const { stdout } = await demo("--json", "--duration", "1 minute", "--seed", "3", "--speed", "20")
@@ -28,8 +14,5 @@ it("plays the same traffic through the chain and through route-llm, which meets 
 }, 60_000)
 
 it("names the file and line of a trace that it cannot read", async () => {
-  const failed = await demo("--json", "--trace", "README.md").catch((error: unknown) => error)
-  expect(String((failed as { stdout: string }).stdout) + String((failed as { stderr: string }).stderr)).toContain(
-    "README.md"
-  )
+  expect(await failureOf("--json", "--trace", "README.md")).toContain("README.md")
 }, 30_000)

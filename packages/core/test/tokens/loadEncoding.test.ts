@@ -22,10 +22,10 @@ describe("loadEncoding", () => {
 
   it.effect("reads js-tiktoken's form: lines that begin with the rank of their first token", () =>
     Effect.gen(function*() {
-      // "a", "b", "c" and, on a line of its own, "ab" and "abc".
-      const ranks = { pat_str: "\\S+|\\s+", bpe_ranks: "! 0 YQ== Yg== Yw==\n! 3 YWI= YWJj" }
+      // "a" to "d" and "bc", then "ab" and "cd" on a line of their own: "bc" goes before them.
+      const ranks = { pat_str: "\\S+|\\s+", bpe_ranks: "! 0 YQ== Yg== Yw== ZA== YmM=\n! 5 YWI= Y2Q=" }
       const { pieces } = yield* loadEncoding(async () => ({ default: ranks }))
       const count = (text: string) => pieces.count(new TextEncoder().encode(text), 0, text.length)
-      expect(["a", "ab", "abc", "abcab", "cab", "ba"].map(count)).toEqual([1, 1, 1, 2, 2, 2])
+      expect(["a", "ab", "abc", "abd", "abcd", "cdab", "ba"].map(count)).toEqual([1, 1, 2, 2, 3, 2, 2])
     }))
 })

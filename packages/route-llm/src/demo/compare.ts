@@ -5,7 +5,7 @@ import { simulate, type SimulationReport, strategies, type VendorModelInput } fr
 import { defaultLatency } from "@route-llm/providers/testing"
 import { Console, Effect } from "effect"
 import { openScreen } from "./screen.ts"
-import { format, refusals, seconds, table } from "./text.ts"
+import { format, refusals, seconds, table, textTable } from "./text.ts"
 import { demoVendors } from "./vendors.ts"
 import { loadWorkload, minutesOf, type WorkloadOptions } from "./workload.ts"
 
@@ -59,7 +59,7 @@ const renderRows = (reports: ReadonlyArray<SimulationReport>, ofBound: (report: 
   ])
 
 const renderNotServed = (reports: ReadonlyArray<SimulationReport>): string =>
-  table([
+  textTable([
     ["strategy", "not served", "limits overrun"],
     ...reports.map(({ overLimit, refused, strategy }) => [strategy, refusals(refused), overLimit.join(", ") || "none"])
   ])
@@ -116,6 +116,7 @@ export const compare = (options: CompareOptions) =>
       strategies: reports.map((each) => ({ ...each, ofBoundPct: pctOf(each.served, bound) }))
     }
     yield* screen.close
+    if (reports.some(({ violations }) => violations.length > 0)) yield* Effect.sync(() => process.exitCode = 1)
     yield* Console.log(options.json ? JSON.stringify(report, null, 2) : render(report))
     return report
   }))

@@ -8,9 +8,8 @@ import {
   type VendorModelInput,
   VirtualClock
 } from "@route-llm/core/simulation"
-import { Clock, Effect, Either, Exit, FastCheck as fc, Fiber } from "effect"
+import { Clock, Effect, Either, Exit, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import { BucketMeter, RollingMeter } from "../../src/simulation/internal/Meter.ts"
 
 const run = <A, E>(program: Effect.Effect<A, E>): A => {
   const exit = VirtualClock.run(program, { seed: 5 })
@@ -186,6 +185,20 @@ describe("SimulatedVendor", () => {
     expect(counts.limits).toContainEqual({ dimension: "concurrent", limit: 1, peak: 1 })
   })
 
+  it("counts of an answer that it cuts off the half that it has written", () => {
+    const counts = run(Effect.gen(function*() {
+      const truncated = { does: "fail", class: "truncated", from: 0, until: "1 hour" } as const
+      const vendor = yield* make({ limits: { inputTokens: 1_000, outputTokens: 1_000 }, conditions: [truncated] })
+      yield* Effect.flip(vendor.provider.chat(ask(30, 100)))
+      return yield* vendor.counts
+    }))
+    expect(counts).toMatchObject({ received: 1, failed: 1, outputTokens: 0, inFlight: 0 })
+    expect(counts.limits.map(({ dimension, peak }) => [dimension, peak])).toEqual([
+      ["inputTokens", 30],
+      ["outputTokens", 50]
+    ])
+  })
+
   it("draws latencies from the seed, around the model's", () => {
     const latencies = (seed: number) =>
       VirtualClock.run(
@@ -240,56 +253,5 @@ describe("sizes", () => {
     expect(Math.abs(mean)).toBeLessThan(0.02)
     expect(Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / logs.length)).toBeCloseTo(0.1, 1)
     expect(estimates({ sigma: 0.1, seed: 3 })).toEqual(noisy)
-  })
-})
-
-const step = fc.record({
-  waitMs: fc.oneof(fc.nat(50), fc.constantFrom(0, 999, 1_000, 1_001)),
-  amount: fc.integer({ min: 1, max: 40 })
-})
-
-describe("meters, against naive ones", () => {
-  it("RollingMeter: the sum of the last window, and the first moment that has room", () => {
-    fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 80 }), (steps) => {
-      const meter = new RollingMeter(100, 1_000)
-      const counted: Array<{ readonly atMs: number; readonly amount: number }> = []
-      const used = (nowMs: number) =>
-        counted.filter(({ atMs }) => nowMs - atMs < 1_000).reduce((sum, { amount }) => sum + amount, 0)
-      let nowMs = 0
-      let peak = 0
-      for (const { amount, waitMs } of steps) {
-        nowMs += waitMs
-        expect(meter.used(nowMs)).toBe(used(nowMs))
-        const wait = meter.waitMs(nowMs, amount)
-        expect(used(nowMs + wait) + amount).toBeLessThanOrEqual(100)
-        if (wait > 0) expect(used(nowMs + wait - 1) + amount).toBeGreaterThan(100)
-        const emptyInMs = meter.emptyInMs(nowMs)
-        expect(used(nowMs + emptyInMs)).toBe(0)
-        if (emptyInMs > 0) expect(used(nowMs + emptyInMs - 1)).toBeGreaterThan(0)
-        meter.add(nowMs, amount)
-        counted.push({ atMs: nowMs, amount })
-        peak = Math.max(peak, used(nowMs))
-        expect(meter.peak).toBe(peak)
-      }
-      expect(meter.waitMs(nowMs, 101)).toBe(Number.POSITIVE_INFINITY)
-    }))
-  })
-
-  it("BucketMeter: drains evenly, and nothing more than the limit and one refill fits in a window", () => {
-    fc.assert(fc.property(fc.array(step, { minLength: 1, maxLength: 80 }), (steps) => {
-      const meter = new BucketMeter(100, 1_000)
-      let nowMs = 0
-      let missing = 0
-      for (const { amount, waitMs } of steps) {
-        nowMs += waitMs
-        missing = Math.max(0, missing - waitMs / 10)
-        expect(meter.used(nowMs)).toBeCloseTo(missing, 6)
-        expect(meter.emptyInMs(nowMs)).toBeCloseTo(missing * 10, 6)
-        expect(meter.waitMs(nowMs, amount)).toBeCloseTo(Math.max(0, missing + amount - 100) * 10, 6)
-        meter.add(nowMs, amount)
-        missing += amount
-      }
-      expect(meter.waitMs(nowMs, 101)).toBe(Number.POSITIVE_INFINITY)
-    }))
   })
 })

@@ -156,20 +156,21 @@ export class Ledger {
   #grant(provider: ProviderLedger, demand: Demand): Reservation {
     this.#settling.move(provider, onGrant(provider.breaker), this.#lastMs)
     provider.quote(demand)
+    const { needsInput: inputTokens, needsOutput: outputTokens } = provider
+    provider.hold({ inputTokens, outputTokens }, 1)
     const reservation: Reservation = {
       provider: provider.name,
-      inputTokens: provider.needsInput,
-      outputTokens: provider.needsOutput,
+      inputTokens,
+      outputTokens,
       estimatedInputTokens: demand.inputTokens,
       outputCharged: provider.spec.counting.chargesMaxTokens && demand.maxTokens !== undefined,
       reservedAtMs: this.#lastMs,
       epoch: provider.breaker.epoch,
-      sessionId: demand.sessionId
+      sessionId: demand.sessionId,
+      // What the vendor should find when this call comes: it is counted with it.
+      countable: countable(provider)
     }
-    provider.hold(reservation, 1)
-    // What the vendor should have found when this call came: it is counted with it.
-    const seen = { ...reservation, countable: countable(provider) }
-    this.#open.set(seen, provider)
-    return seen
+    this.#open.set(reservation, provider)
+    return reservation
   }
 }

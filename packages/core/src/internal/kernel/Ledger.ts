@@ -127,7 +127,10 @@ export class Ledger {
    */
   #follow(specs: ReadonlyArray<ProviderSpec>, nowMs: number): ReadonlyArray<ProviderLedger> {
     if (specs === this.#specs) return this.#providers
-    for (const provider of this.#providers) provider.leftAtMs = nowMs
+    for (const provider of this.#providers) {
+      provider.leftAtMs = nowMs
+      provider.keptFor = undefined
+    }
     this.#providers = specs.map((spec) => {
       const before = this.#byName.get(spec.name)
       const provider = before?.spec.model === spec.model ? before : new ProviderLedger(spec, this.settings, nowMs)

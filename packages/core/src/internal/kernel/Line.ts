@@ -143,7 +143,8 @@ export class Line {
   #turnAway(waiter: Waiter, nowMs: number): void {
     const { demand } = waiter
     const soonest = Math.min(...this.ledger.providers.map((provider) => soonestMs(provider, demand)))
-    if (nowMs + soonest > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
+    const never = soonest === Number.POSITIVE_INFINITY
+    if (never || nowMs + soonest > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
     else if (this.length > this.settings.maxWaiting) {
       this.#resolve(waiter, { _tag: "QueueFull", waiting: this.settings.maxWaiting })
     }
@@ -202,11 +203,12 @@ export class Line {
     const kept = this.#kept ?? this.#eldest()
     this.#release()
     if (kept === undefined || nowMs - kept.arrivedMs < this.settings.keepAfter) return
+    if (this.ledger.providers.length === 0) return
     const soonest = this.ledger.providers
       .map((provider) => ({ provider, ms: refusal(provider, kept.demand)?.retryAfterMs ?? 0 }))
       .reduce((a, b) => b.ms < a.ms ? b : a)
     // Not for one that could not be served in time anyway.
-    if (nowMs + soonest.ms > kept.dueMs) return
+    if (soonest.ms === Number.POSITIVE_INFINITY || nowMs + soonest.ms > kept.dueMs) return
     this.#kept = kept
     soonest.provider.keptFor = kept.demand
   }

@@ -133,7 +133,7 @@ export class ProviderLedger implements Candidate {
 
   /** What of it is free for the lane, as of the last `quote` or `measure`. */
   freeFor(meter: Meter, lane: Demand["lane"]): number {
-    return lane === "high" ? meter.free : meter.free - meter.limit * (1 - this.#commonShare)
+    return this.usable(meter, lane) - (meter.limit - meter.free)
   }
 
   /** Works out what is free of each limit, where that may have changed. */

@@ -206,4 +206,38 @@ describe("the vendor's own word", () => {
     call(40, {}, { _tag: "Failure", class: "rate_limit", latencyMs: 1 })
     expect(state(41).limits.map(({ dimension }) => dimension)).toEqual(["tokens"])
   })
+
+  it("counts a refused request where the vendor tells of other limits only", () => {
+    const limits: ReadonlyArray<LimitReading> = [{ dimension: "tokens", limit: 10_000, remaining: 9_000 }]
+    const refused: Partial<Settlement> = { _tag: "Failure", class: "rate_limit", latencyMs: 1, retryAfterMs: 1, limits }
+    const { call, used } = ledgerOf(spec("a", { requests: 2, requestsPerDay: 5 }))
+    expect(granted(times(6).map((turn) => call(turn * 10, {}, refused)))).toBe(2)
+    expect([used("requests", 60), used("requestsPerDay", 60)]).toEqual([2, 2])
+    // Where it tells how many requests it has counted, that is the count.
+    const { call: callTold, used: usedTold } = ledgerOf(spec("a", { requests: 100, requestsPerDay: 500 }))
+    callTold(0, {}, { ...refused, limits: reading(100) })
+    expect([usedTold("requests", 1), usedTold("requestsPerDay", 1)]).toEqual([0, 1])
+  })
+
+  it("takes no figure for one that is none", () => {
+    for (const wrong of [NaN, Infinity, -1, 0.5]) {
+      const { call, used } = ledgerOf(spec("a", { requests: 100 }))
+      const limits: ReadonlyArray<LimitReading> = [
+        { dimension: "requests", limit: wrong, remaining: 0, resetMs: wrong === 0.5 ? NaN : wrong },
+        { dimension: "tokens", limit: wrong },
+        { dimension: "requests", remaining: wrong === 0.5 ? NaN : wrong }
+      ]
+      call(0, {}, { limits })
+      expect(used("tokens", 0)).toBeUndefined()
+      // It said that nothing is left, and not until when: that is a window.
+      expect(call(59_000)).toBe(false)
+      expect(call(60_200)).toBe(true)
+    }
+  })
+
+  it("names a day as the time where calls under way fill the limit of a day", () => {
+    const { reserve } = ledgerOf(spec("a", { requestsPerDay: 1 }))
+    reserve(0)
+    expect(reserve(1)).toMatchObject({ refusals: [{ reason: "full", retryAfterMs: 86_400_000 }] })
+  })
 })

@@ -35,7 +35,14 @@ it("is the first of all that may be called, by safety and then by the policy, ti
           ledger.roll(nowMs)
           for (let count = 0; count < requests; count++) {
             const atMs = nowMs - ageMs
-            ledger.count({ inputAtMs: atMs, input: Math.floor(tokens / requests), outputAtMs: atMs, output: 0 })
+            ledger.count({
+              requests: 1,
+              dayRequests: 1,
+              inputAtMs: atMs,
+              input: Math.floor(tokens / requests),
+              outputAtMs: atMs,
+              output: 0
+            })
           }
           ledger.latency = { emaMs: latencyMs, sampledAtMs: nowMs }
           if (benched) ledger.benchedUntilMs = nowMs + 1

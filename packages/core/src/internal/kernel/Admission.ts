@@ -8,16 +8,25 @@ import { breakerRefusal } from "./Breaker.ts"
 import type { Meter } from "./Meter.ts"
 import type { ProviderLedger } from "./ProviderLedger.ts"
 
-const laneRank = { high: 0, normal: 1, low: 2 } as const
+/** The lanes from the first served to the last. */
+export const laneRank = { high: 0, normal: 1, low: 2 } as const
 
-/** Room that is kept for one request is closed to others, but not to a lane above its own. */
+/** A kind of request: all of it but the size of its input. */
+export type Kind = Pick<Demand, "lane" | "maxTokens" | "forceProvider" | "tried">
+
+/** Room that is kept for one request is closed to others of its lane, of those below, and in time of those above. */
 const isKeptFromOthers = ({ keptFor }: ProviderLedger, demand: Pick<Demand, "lane">): boolean =>
-  keptFor !== undefined && keptFor !== demand && laneRank[demand.lane] >= laneRank[keptFor.lane]
+  keptFor !== undefined && keptFor.demand !== demand && laneRank[demand.lane] >= keptFor.rank
+
+/** Whether the request may not go there at all, however long it waits. */
+const isExcluded = (
+  { name }: ProviderLedger,
+  { forceProvider, tried }: Pick<Kind, "forceProvider" | "tried">
+): boolean => (forceProvider !== undefined && forceProvider !== name) || (tried.length > 0 && tried.includes(name))
 
 /** Whether the provider is out of the question whatever the request's size. */
-const isClosed = (provider: ProviderLedger, demand: Pick<Demand, "lane" | "forceProvider" | "tried">): boolean =>
-  (demand.forceProvider !== undefined && demand.forceProvider !== provider.name)
-  || (demand.tried.length > 0 && demand.tried.includes(provider.name))
+const isClosed = (provider: ProviderLedger, demand: Pick<Kind, "lane" | "forceProvider" | "tried">): boolean =>
+  isExcluded(provider, demand)
   || provider.nowMs < provider.benchedUntilMs
   || breakerRefusal(provider.breaker, provider.nowMs) !== undefined
   || isKeptFromOthers(provider, demand)
@@ -31,8 +40,28 @@ export const admits = (provider: ProviderLedger, demand: Demand): boolean => {
   return true
 }
 
-/** A kind of request: all of it but the size of its input. */
-export type Kind = Pick<Demand, "lane" | "maxTokens" | "forceProvider" | "tried">
+/** The largest input estimate of this kind that fits where so much of each limit is free; negative where none does. */
+const largestWithin = (provider: ProviderLedger, kind: Kind, free: (meter: Meter) => number): number => {
+  const { counting } = provider.spec
+  const isCharged = kind.maxTokens !== undefined && counting.chargesMaxTokens
+  const output = provider.expectedOutput(kind, 0)
+  // From here on an answer that is only guessed gives way to the input.
+  const sharedByBoth = isCharged ? Number.POSITIVE_INFINITY : provider.sharedByBoth(kind.lane)
+  let reserved = Number.POSITIVE_INFINITY
+  for (const meter of provider.bounded) {
+    const room = free(meter)
+    if (room < meter.perRequest || room < 0) return -1
+    if (meter.perInput === 0) {
+      if (room < meter.perOutput * output) return -1
+    } else {
+      reserved = Math.min(reserved, room >= sharedByBoth ? room : room - meter.perOutput * output)
+    }
+  }
+  // And so does what is added to be safe.
+  const { inputFactor, inputRatio } = provider.learned
+  const input = reserved / (reserved >= provider.largestReserved(kind) ? inputRatio : inputFactor)
+  return input < 0 ? -1 : input
+}
 
 /**
  * The largest input estimate of this kind that would be admitted now, give or take rounding; negative where none would.
@@ -40,24 +69,12 @@ export type Kind = Pick<Demand, "lane" | "maxTokens" | "forceProvider" | "tried"
 export const largestInput = (provider: ProviderLedger, kind: Kind): number => {
   if (isClosed(provider, kind)) return -1
   provider.measure()
-  const { learned } = provider
-  const output = provider.expectedOutput(kind, 0)
-  const isCharged = kind.maxTokens !== undefined && provider.spec.counting.chargesMaxTokens
-  let input = Number.POSITIVE_INFINITY
-  for (const meter of provider.bounded) {
-    const free = provider.freeFor(meter, kind.lane)
-    if (free < meter.perRequest || free < 0) return -1
-    if (meter.perInput === 0) {
-      if (free < meter.perOutput * output) return -1
-    } else if (meter.free === meter.limit) {
-      // In an empty window what is only guessed gives way to the input.
-      input = Math.min(input, (isCharged ? free - meter.perOutput * output : free) / learned.inputRatio)
-    } else {
-      input = Math.min(input, (free - meter.perOutput * output) / learned.inputFactor)
-    }
-  }
-  return input < 0 ? -1 : input
+  return largestWithin(provider, kind, (meter) => provider.freeFor(meter, kind.lane))
 }
+
+/** The same with nothing else in the window: what is larger is never admitted. */
+export const largestEver = (provider: ProviderLedger, kind: Kind): number =>
+  isExcluded(provider, kind) ? -1 : largestWithin(provider, kind, (meter) => provider.usable(meter, kind.lane))
 
 interface FullMeter {
   readonly meter: Meter
@@ -82,7 +99,7 @@ const fullMeters = (
     const atMs = needed > limit ? Number.POSITIVE_INFINITY : meter.roomAtMs(ask, provider.nowMs)
     // What is in flight has to end first: a call takes about as long as calls do, and what it takes stays a window.
     const ms = atMs === undefined
-      ? (meter.window === undefined ? provider.latencyMs : provider.settings.window)
+      ? (meter.window === undefined ? provider.latencyMs : meter.spanMs)
       : atMs - provider.nowMs
     full.push({ meter, needed, limit, ms })
   }
@@ -90,15 +107,18 @@ const fullMeters = (
 }
 
 /**
- * In how many ms the request may fit here at the soonest. Less than a refusal says where answers under way may turn out
- * shorter than was reserved for them, or a call may end.
+ * In how many ms the request may fit here at the soonest. Less than a refusal says where calls under way may give back
+ * some of the tokens that were reserved for them, or one may end.
  */
 export const soonestMs = (provider: ProviderLedger, demand: Demand): number => {
   provider.quote(demand)
-  const { benchedUntilMs, breaker, name, nowMs } = provider
-  if (demand.forceProvider !== undefined && demand.forceProvider !== name) return Number.POSITIVE_INFINITY
-  if (demand.tried.includes(name)) return Number.POSITIVE_INFINITY
-  const full = fullMeters(provider, demand, (meter) => meter.perOutput * provider.inFlightNow.output)
+  const { benchedUntilMs, breaker, inFlightNow, nowMs } = provider
+  if (isExcluded(provider, demand)) return Number.POSITIVE_INFINITY
+  const full = fullMeters(
+    provider,
+    demand,
+    (meter) => meter.perInput * inFlightNow.input + meter.perOutput * inFlightNow.output
+  )
   const roomMs = full.find(({ meter, ms }) => meter.window !== undefined || ms === Number.POSITIVE_INFINITY)?.ms ?? 0
   const openMs = breaker._tag === "open" ? breaker.untilMs - nowMs : 0
   return Math.max(0, roomMs, benchedUntilMs - nowMs, openMs)

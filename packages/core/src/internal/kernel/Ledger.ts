@@ -38,13 +38,18 @@ export class Ledger {
   readonly #settling: Settling
   #specs: ReadonlyArray<ProviderSpec> = []
   #providers: ReadonlyArray<ProviderLedger> = []
+  /** Another number whenever a limit or the list changed: what never fits may be another thing then. */
+  terms = 0
   #lastMs = Number.NEGATIVE_INFINITY
   #skewMs = 0
 
   constructor(readonly settings: RouterSettings, onChange: (change: StateChange) => void) {
     this.#pins = new Pins(settings.affinity)
     this.#views = laneViews(settings)
-    this.#settling = new Settling(settings, this.#pins, onChange)
+    this.#settling = new Settling(settings, this.#pins, (change) => {
+      if (change._tag === "LimitLearned") this.terms++
+      onChange(change)
+    })
   }
 
   /** Reservations that are not settled yet. */
@@ -140,6 +145,7 @@ export class Ledger {
       return provider
     })
     this.#specs = specs
+    this.terms++
     for (const [name, provider] of this.#byName) {
       if (provider.isForgotten(nowMs)) this.#byName.delete(name)
     }

@@ -5,7 +5,8 @@
  * - **Order**: by lane, then by arrival (`lifo`: the newest first). A lane's head start is bounded: a request that has
  *   waited `ageing` longer goes before one of the next lane, so that no lane starves.
  * - **Work-conserving**: one that fits now passes one that does not (backfilling), until the one passed over has waited
- *   `keepAfter`; then the provider that would have room for it first keeps it for it.
+ *   `keepAfter`; then the provider that would have room for it first keeps it for it. Lanes above its own still pass, the
+ *   next one until `ageing` later, the one above that until twice that: no lane starves at any size.
  * - **Exact**: requests of one kind (lane, bound of output, candidates) differ in the size of their input only, so the
  *   ledger turns "does it fit?" round into "up to which size?" and the line finds the first such in O(log n).
  * - **Bounded**: `maxWaiting` requests, each until its own time; `turns` grants a step, so that a long line does not
@@ -13,45 +14,34 @@
  */
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Decision, Demand, Reservation } from "../../RouterState.ts"
-import { type Kind, largestInput, refusal, soonestMs } from "./Admission.ts"
-import { FirstFit, type Item } from "./FirstFit.ts"
+import { laneRank, largestEver, largestInput, refusal, soonestMs } from "./Admission.ts"
+import { FirstFit } from "./FirstFit.ts"
+import { KeptRoom } from "./KeptRoom.ts"
 import type { Ledger } from "./Ledger.ts"
+import { type Group, keyOf, type Waiter } from "./Waiter.ts"
 
 /** Requests served in one step; the rest is served in the next, at once. */
 const turns = 256
 
-/** A request in line. */
-export interface Waiter extends Item {
-  readonly demand: Demand
-  readonly arrivedMs: number
-  readonly order: number
-  readonly group: Group
-  /** Called once, with what it waited for; never after `leave`. */
-  readonly resume: (decision: Decision) => void
-  decision: Decision | undefined
-}
+const never = Number.POSITIVE_INFINITY
 
-/** Those in line that differ in the size of their input only. */
-interface Group {
-  readonly kind: Kind
-  readonly key: string
-  readonly waiters: FirstFit<Waiter>
-}
-
-const laneRank = { high: 0, normal: 1, low: 2 } as const
-
-const keyOf = ({ forceProvider, lane, maxTokens, tried }: Kind): string =>
-  JSON.stringify([lane, maxTokens, forceProvider, tried])
+/** A size this close below one that fits, or not, may do the other by rounding. */
+const edge = Number.EPSILON * 2
 
 export class Line {
   readonly #groups = new Map<string, Group>()
   readonly #waiting = { high: 0, normal: 0, low: 0 }
   #arrivals = 0
-  #kept: Waiter | undefined
+  readonly #kept: KeptRoom
+  #isClosed = false
+  /** The ledger's terms that everyone in line was last held against. */
+  #terms = 0
   /** When somebody fits or is due, as far as the ledger can tell; in its time. */
-  #wakeAtMs = Number.POSITIVE_INFINITY
+  #wakeAtMs = never
 
-  constructor(readonly ledger: Ledger, readonly settings: RouterSettings["waiting"]) {}
+  constructor(readonly ledger: Ledger, readonly settings: RouterSettings["waiting"]) {
+    this.#kept = new KeptRoom(ledger, settings)
+  }
 
   get length(): number {
     return this.#waiting.high + this.#waiting.normal + this.#waiting.low
@@ -70,14 +60,14 @@ export class Line {
   ask(demand: Demand, clockMs: number, resume: Waiter["resume"]): Decision | Waiter {
     if (this.length === 0) {
       const decision = this.ledger.reserve(demand, clockMs)
-      if (decision._tag === "Granted" || demand.waitMs <= 0) return decision
+      if (decision._tag === "Granted" || demand.waitMs <= 0 || this.#isClosed) return decision
     }
     const nowMs = this.ledger.advance(clockMs, demand.providers)
     const waiter = this.#enter(demand, nowMs, resume)
     const before = this.length
     const more = this.#serve(nowMs)
     if (waiter.decision === undefined) this.#turnAway(waiter, nowMs)
-    if (more || this.length < before || this.#kept === waiter) this.#plan(nowMs, more)
+    if (more || this.length < before || this.#kept.waiter === waiter) this.#plan(nowMs, more)
     else this.#planFor(waiter, nowMs)
     return waiter.decision ?? waiter
   }
@@ -85,10 +75,11 @@ export class Line {
   /** Serves whoever fits now, in order, and turns away who has waited too long. */
   dispatch(clockMs: number): void {
     if (this.length === 0) {
-      this.#wakeAtMs = Number.POSITIVE_INFINITY
+      this.#wakeAtMs = never
       return
     }
     const nowMs = this.ledger.advance(clockMs)
+    this.#dismiss()
     const more = this.#serve(nowMs)
     this.#expire(nowMs)
     this.#plan(nowMs, more)
@@ -105,13 +96,14 @@ export class Line {
     return undefined
   }
 
-  /** Turns everyone away: the router closes. */
+  /** Turns everyone away, from now on also who comes: the router closes. */
   close(clockMs: number): void {
+    this.#isClosed = true
     this.ledger.advance(clockMs)
     for (const group of this.#groups.values()) {
       for (const waiter of group.waiters.all()) this.#refuse(waiter)
     }
-    this.#wakeAtMs = Number.POSITIVE_INFINITY
+    this.#wakeAtMs = never
   }
 
   #enter(demand: Demand, nowMs: number, resume: Waiter["resume"]): Waiter {
@@ -143,16 +135,29 @@ export class Line {
   #turnAway(waiter: Waiter, nowMs: number): void {
     const { demand } = waiter
     const soonest = Math.min(...this.ledger.providers.map((provider) => soonestMs(provider, demand)))
-    const never = soonest === Number.POSITIVE_INFINITY
-    if (never || nowMs + soonest > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
+    if (soonest === never || nowMs + soonest > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
     else if (this.length > this.settings.maxWaiting) {
       this.#resolve(waiter, { _tag: "QueueFull", waiting: this.settings.maxWaiting })
     }
   }
 
+  /** Turns away those who never fit any more: a limit is lower than it was, or a provider is gone. */
+  #dismiss(): void {
+    if (this.ledger.terms === this.#terms) return
+    this.#terms = this.ledger.terms
+    const { providers } = this.ledger
+    for (const { kind, waiters } of this.#groups.values()) {
+      const largest = Math.max(-1, ...providers.map((provider) => largestEver(provider, kind)))
+      for (const waiter of waiters.all()) {
+        if (waiter.size < largest * (1 - edge)) continue
+        if (providers.every((provider) => soonestMs(provider, waiter.demand) === never)) this.#refuse(waiter)
+      }
+    }
+  }
+
   /** Answers whether there may be more to serve. */
   #serve(nowMs: number): boolean {
-    this.#serveKept()
+    this.#serveKept(nowMs)
     /** By rounding, a size at the very edge may be found and then not fit: from then on only smaller ones count. */
     const below = new Map<Group, number>()
     for (let turn = 0; turn < turns; turn++) {
@@ -161,9 +166,7 @@ export class Line {
         this.#keep(nowMs)
         return false
       }
-      const reservation = this.ledger.place(next.demand)
-      if (reservation === undefined) below.set(next.group, next.size * (1 - Number.EPSILON * 2) - Number.MIN_VALUE)
-      else this.#resolve(next, { _tag: "Granted", reservation })
+      if (!this.#place(next)) below.set(next.group, next.size * (1 - edge) - Number.MIN_VALUE)
     }
     return true
   }
@@ -184,33 +187,28 @@ export class Line {
   #before(one: Waiter, other: Waiter): boolean {
     const lanes = laneRank[one.demand.lane] - laneRank[other.demand.lane]
     if (this.settings.order === "lifo") return lanes === 0 ? one.order > other.order : lanes < 0
-    const headStartMs = lanes * this.settings.ageing
+    const headStartMs = lanes === 0 ? 0 : lanes * this.settings.ageing
     const arrivedMs = lanes === 0 ? one.order - other.order : one.arrivedMs - other.arrivedMs
     return arrivedMs + headStartMs < 0
   }
 
   /** The one whom room is kept for goes first. */
-  #serveKept(): void {
-    const kept = this.#kept
-    if (kept === undefined) return
-    const reservation = this.ledger.place(kept.demand)
-    if (reservation !== undefined) this.#resolve(kept, { _tag: "Granted", reservation })
+  #serveKept(nowMs: number): void {
+    this.#kept.age(nowMs)
+    if (this.#kept.waiter !== undefined) this.#place(this.#kept.waiter)
+  }
+
+  /** Serves it, if there is room for it. */
+  #place(waiter: Waiter): boolean {
+    const reservation = this.ledger.place(waiter.demand)
+    if (reservation !== undefined) this.#resolve(waiter, { _tag: "Granted", reservation })
+    return reservation !== undefined
   }
 
   /** Keeps room for the first in line, once it has been passed over for long enough. */
   #keep(nowMs: number): void {
     if (this.settings.order === "lifo") return
-    const kept = this.#kept ?? this.#eldest()
-    this.#release()
-    if (kept === undefined || nowMs - kept.arrivedMs < this.settings.keepAfter) return
-    if (this.ledger.providers.length === 0) return
-    const soonest = this.ledger.providers
-      .map((provider) => ({ provider, ms: refusal(provider, kept.demand)?.retryAfterMs ?? 0 }))
-      .reduce((a, b) => b.ms < a.ms ? b : a)
-    // Not for one that could not be served in time anyway.
-    if (soonest.ms === Number.POSITIVE_INFINITY || nowMs + soonest.ms > kept.dueMs) return
-    this.#kept = kept
-    soonest.provider.keptFor = kept.demand
+    this.#kept.keep(this.#kept.waiter ?? this.#eldest(), nowMs)
   }
 
   #eldest(): Waiter | undefined {
@@ -220,12 +218,6 @@ export class Line {
       if (first !== undefined && (eldest === undefined || this.#before(first, eldest))) eldest = first
     }
     return eldest
-  }
-
-  #release(): void {
-    if (this.#kept === undefined) return
-    this.#kept = undefined
-    for (const provider of this.ledger.providers) provider.keptFor = undefined
   }
 
   #expire(nowMs: number): void {
@@ -249,30 +241,34 @@ export class Line {
     group.waiters.remove(waiter)
     this.#waiting[demand.lane]--
     if (group.waiters.length === 0) this.#groups.delete(group.key)
-    if (this.#kept === waiter) this.#release()
+    if (this.#kept.waiter === waiter) this.#kept.release()
   }
 
   /** When the next one fits or is due: a settlement may bring it forward. */
   #plan(nowMs: number, more: boolean): void {
-    let wakeAtMs = Number.POSITIVE_INFINITY
-    for (const { kind, waiters } of this.#groups.values()) {
-      const smallest = { ...kind, inputTokens: waiters.minSize, draw: 0, providers: [], waitMs: 0, timeLeftMs: 0 }
-      wakeAtMs = Math.min(wakeAtMs, waiters.minDueMs, this.#fitsAtMs(smallest, nowMs))
+    let wakeAtMs = never
+    let looksAgain = more
+    for (const { waiters } of this.#groups.values()) {
+      const smallest = waiters.first(waiters.minSize)!
+      const fitsAtMs = this.#fitsAtMs(smallest.demand, nowMs)
+      wakeAtMs = Math.min(wakeAtMs, waiters.minDueMs, fitsAtMs)
+      // The size that would fit is found but for rounding; one that fits all the same is not left to wait.
+      if (!more && fitsAtMs <= nowMs && this.#place(smallest)) looksAgain = true
     }
-    if (this.#kept !== undefined) wakeAtMs = Math.min(wakeAtMs, this.#fitsAtMs(this.#kept.demand, nowMs))
-    // Everyone who fits now has been served: what is left by rounding can wait for a moment.
-    this.#wakeAtMs = more && this.length > 0 ? nowMs : Math.max(nowMs + 1, wakeAtMs)
+    const kept = this.#kept.waiter
+    if (kept !== undefined) wakeAtMs = Math.min(wakeAtMs, this.#fitsAtMs(kept.demand, nowMs))
+    this.#wakeAtMs = looksAgain && this.length > 0 ? nowMs : Math.max(nowMs + 1, wakeAtMs)
   }
 
   /** The same, where nothing but a newcomer has changed: all its kind that are no larger fit no later. */
   #planFor(waiter: Waiter, nowMs: number): void {
     const isSmallest = waiter.group.waiters.minSize === waiter.size
-    const fitsAtMs = isSmallest ? this.#fitsAtMs(waiter.demand, nowMs) : Number.POSITIVE_INFINITY
+    const fitsAtMs = isSmallest ? this.#fitsAtMs(waiter.demand, nowMs) : never
     this.#wakeAtMs = Math.max(nowMs + 1, Math.min(this.#wakeAtMs, waiter.dueMs, fitsAtMs))
   }
 
   #fitsAtMs(demand: Demand, nowMs: number): number {
-    let soonest = Number.POSITIVE_INFINITY
+    let soonest = never
     for (const provider of this.ledger.providers) {
       soonest = Math.min(soonest, refusal(provider, demand)?.retryAfterMs ?? 0)
     }

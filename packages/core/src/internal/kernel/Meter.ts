@@ -79,7 +79,12 @@ export class Meter {
   #refill = 0
   #toldAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(row: Row, readonly window: RollingWindow | undefined, readonly inFlight: InFlight, spanMs: number) {
+  constructor(
+    row: Row,
+    readonly window: RollingWindow | undefined,
+    readonly inFlight: InFlight,
+    readonly spanMs: number
+  ) {
     this.dimension = row.dimension
     this.isDaily = row.span === "day"
     this.perRequest = row.per.request

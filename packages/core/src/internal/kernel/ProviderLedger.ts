@@ -20,10 +20,18 @@ const dayBuckets = 144
 
 /** What a settled call counts, and when. */
 export interface Counts {
+  readonly requests: number
+  readonly dayRequests: number
   readonly inputAtMs: number
   readonly input: number
   readonly outputAtMs: number
   readonly output: number
+}
+
+/** Whom room is kept for, and the highest lane that may not take it. */
+export interface KeptFor {
+  readonly demand: Demand
+  rank: number
 }
 
 export class ProviderLedger implements Candidate {
@@ -40,8 +48,8 @@ export class ProviderLedger implements Candidate {
   leftAtMs: number | undefined
   benchedUntilMs = Number.NEGATIVE_INFINITY
   benchedBecause: FailureClass = "rate_limit"
-  /** The request that its room is kept for: one that was passed over for too long. */
-  keptFor: Demand | undefined
+  /** Set while its room is kept for a request that was passed over for too long. */
+  keptFor: KeptFor | undefined
   readonly minute: RollingWindow
   readonly #day: RollingWindow
   /** The share of a limit that other lanes than the high one may use. */
@@ -165,16 +173,37 @@ export class ProviderLedger implements Candidate {
     this.needsOutput = this.expectedOutput(demand, this.needsInput)
   }
 
-  /** Input tokens to reserve. What is added to be safe is never what makes a request too large for a limit. */
-  expectedInput({ inputTokens, lane }: Demand): number {
+  /**
+   * Input tokens to reserve: on the safe side, up to the largest there may be, since what is added to be safe is never
+   * what makes a request too large for a limit.
+   */
+  expectedInput(demand: Demand): number {
     const { inputFactor, inputRatio } = this.learned
-    let expected = Math.ceil(inputTokens * inputFactor)
+    const expected = Math.ceil(demand.inputTokens * inputFactor)
+    if (inputFactor === inputRatio) return expected
+    const most = this.largestReserved(demand)
+    return expected > most ? Math.max(Math.ceil(demand.inputTokens * inputRatio), most) : expected
+  }
+
+  /** The most input that a request of this kind may reserve under any limit, beside the answer it is charged for. */
+  largestReserved({ lane, maxTokens }: Pick<Demand, "lane" | "maxTokens">): number {
+    const charged = this.#spec.counting.chargesMaxTokens ? maxTokens ?? 0 : 0
+    let most = Number.POSITIVE_INFINITY
     for (const meter of this.bounded) {
       if (meter.perInput === 0) continue
-      const usable = this.usable(meter, lane)
-      if (expected > usable) expected = Math.max(Math.ceil(inputTokens * inputRatio), Math.floor(usable))
+      const usable = Math.floor(this.usable(meter, lane) - meter.perOutput * charged)
+      if (usable < most) most = usable
     }
-    return expected
+    return most
+  }
+
+  /** What the lane may use of the smallest limit that counts input and output together. */
+  sharedByBoth(lane: Demand["lane"]): number {
+    let smallest = Number.POSITIVE_INFINITY
+    for (const meter of this.#answers) {
+      if (meter.perInput > 0) smallest = Math.min(smallest, Math.floor(this.usable(meter, lane)))
+    }
+    return smallest
   }
 
   /**
@@ -223,12 +252,12 @@ export class ProviderLedger implements Candidate {
   }
 
   /** Adds what a settled call counts to the windows. */
-  count({ input, inputAtMs, output, outputAtMs }: Counts): void {
+  count({ dayRequests, input, inputAtMs, output, outputAtMs, requests }: Counts): void {
     this.#stale = true
-    this.minute.add(inputAtMs, REQUESTS, 1)
+    this.minute.add(inputAtMs, REQUESTS, requests)
     this.minute.add(inputAtMs, INPUT, input)
     this.minute.add(outputAtMs, OUTPUT, output)
-    this.#day.add(inputAtMs, DAY_REQUESTS, 1)
+    this.#day.add(inputAtMs, DAY_REQUESTS, dayRequests)
     this.#day.add(inputAtMs, DAY_TOKENS, input)
     this.#day.add(outputAtMs, DAY_TOKENS, output)
   }

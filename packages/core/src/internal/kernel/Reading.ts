@@ -12,6 +12,18 @@ const requestsRow = rowOf("requests")
 /** Fewer requests than this in a window say too little to learn a limit from a refusal. */
 const fewestToLearn = 10
 
+const orAbsent = (value: number | undefined, least: number): number | undefined =>
+  value !== undefined && Number.isFinite(value) && value >= least ? value : undefined
+
+/** The readings without what is no figure: anyone's own provider may answer them, and a limit of 0 would be for good. */
+export const readable = (readings: ReadonlyArray<LimitReading>): ReadonlyArray<LimitReading> =>
+  readings.map(({ dimension, limit, remaining, resetMs }) => ({
+    dimension,
+    limit: orAbsent(limit, 1),
+    remaining: orAbsent(remaining, 0),
+    resetMs: orAbsent(resetMs, 0)
+  }))
+
 /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
 export const countable = ({ isTold, meters, spec }: ProviderLedger): Reservation["countable"] =>
   isTold

@@ -5,14 +5,15 @@ import { Duration } from "effect"
 import type { Usage } from "../../ChatResponse.ts"
 import { consequences } from "../../FailureClass.ts"
 import type { ProviderSpec } from "../../Provider.ts"
+import type { Dimension } from "../../RateLimit.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Reservation, Settlement, StateChange } from "../../RouterState.ts"
 import { type Breaker, type BreakerResult, onResult } from "./Breaker.ts"
 import { sampleLatency } from "./Latency.ts"
 import type { Meter } from "./Meter.ts"
 import type { Pins } from "./Pins.ts"
-import type { ProviderLedger } from "./ProviderLedger.ts"
-import { learnFromRefusal, readLimits } from "./Reading.ts"
+import type { Counts, ProviderLedger } from "./ProviderLedger.ts"
+import { learnFromRefusal, readable, readLimits } from "./Reading.ts"
 
 /**
  * A timeout says something of the provider only where the call had this many times its usual latency; a caller in more
@@ -47,10 +48,16 @@ export class Settling {
 
   settle(provider: ProviderLedger, reservation: Reservation, settlement: Settlement, nowMs: number): void {
     if (settlement._tag === "Unused") return this.#result(provider, reservation, "ignored", nowMs)
-    const readings = settlement.limits ?? []
+    const readings = readable(settlement.limits ?? [])
     const refused = settlement._tag === "Failure" && settlement.class === "rate_limit"
-    // Where the vendor says what it has counted, it also says whether it counts what it refused.
-    if (!refused || readings.length === 0) this.#account(provider, reservation, settlement, nowMs)
+    // Where the vendor says how many requests it has counted, it also says whether it counts those that it refused.
+    const told = (dimension: Dimension) =>
+      refused && readings.some((reading) => reading.dimension === dimension && reading.remaining !== undefined)
+    this.#account(provider, reservation, settlement, {
+      nowMs,
+      requests: told("requests") ? 0 : 1,
+      dayRequests: told("requestsPerDay") ? 0 : 1
+    })
     if (readings.length > 0) this.#learned(provider, readLimits(provider, readings, { reservation, refused }), nowMs)
     else if (refused) this.#learned(provider, learnFromRefusal(provider), nowMs)
     if (settlement._tag === "Success") this.#succeeded(provider, reservation, settlement, nowMs)
@@ -58,12 +65,19 @@ export class Settling {
   }
 
   /** Moves what was reserved from "in flight" into the buckets where it rolls out. */
-  #account(provider: ProviderLedger, reservation: Reservation, settlement: Succeeded | Failed, nowMs: number): void {
+  #account(
+    provider: ProviderLedger,
+    reservation: Reservation,
+    settlement: Succeeded | Failed,
+    { dayRequests, nowMs, requests }: Pick<Counts, "requests" | "dayRequests"> & { readonly nowMs: number }
+  ): void {
     const refunded = settlement._tag === "Failure" && consequences[settlement.class].tokens === "refunded"
     const nothing = { inputTokens: 0, outputTokens: 0 }
     const used: Usage = settlement.usage ?? (refunded ? nothing : reservation)
     const output = counted(used.outputTokens, reservation.outputTokens)
     provider.count({
+      requests,
+      dayRequests,
       inputAtMs: Math.min(nowMs, reservation.reservedAtMs + this.settings.transit),
       input: countedInput(provider.spec, used, reservation.inputTokens),
       outputAtMs: nowMs,

@@ -1,8 +1,21 @@
 import { expect, it } from "@effect/vitest"
 import { type ChatRequest, ProviderRegistry, Router, RouterState } from "@route-llm/core"
 import { answer, failure, RouterTest, type ScriptedProvider } from "@route-llm/core/testing"
-import { type Clock, Context, type Duration, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import {
+  type Clock,
+  Context,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  identity,
+  Layer,
+  Option,
+  Scope,
+  TestClock
+} from "effect"
 import { describe } from "vitest"
+import { demandOn, spec } from "./kernel/support.ts"
 
 const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }], timeout: "5 minutes" }
 
@@ -167,6 +180,15 @@ describe("waiting in line", () => {
       yield* nothingIsLeft
     }).pipe(Effect.scoped, on({ a: { rpm: 1 } })))
 
+  it.effect("wakes whoever is first, wherever the step of one gives way to that of another", () =>
+    Effect.gen(function*() {
+      const late: Array<number> = []
+      for (let ops = 12; ops <= 60; ops++) {
+        if (!(yield* Effect.scoped(wokenInTime(ops)))) late.push(ops)
+      }
+      expect(late).toEqual([])
+    }))
+
   it.effect("refuses those in line when the router closes", () =>
     Effect.gen(function*() {
       const scope = yield* Scope.make()
@@ -182,6 +204,27 @@ describe("waiting in line", () => {
       yield* noTimerIsLeft
     }).pipe(countingTimers))
 })
+
+/** Two wait, the second for what is free first; the fiber of the other gives way to it after `ops` steps. */
+const wokenInTime = (ops: number) =>
+  Effect.gen(function*() {
+    const providers = ["a", "b"].map((name) => spec(name, { requests: 1 }))
+    const state = yield* Effect.provide(RouterState, yield* Layer.build(RouterState.layerMemory))
+    const reserve = (forceProvider: string) =>
+      state.reserve(demandOn(providers, { forceProvider, waitMs: Infinity, timeLeftMs: 300_000 }), identity)
+    const use = (name: string) =>
+      Effect.flatMap(reserve(name), (decision) =>
+        decision._tag === "Granted"
+          ? state.settle(decision.reservation, { _tag: "Success", latencyMs: 0 })
+          : Effect.die(decision))
+    yield* use("b")
+    yield* TestClock.adjust("30 seconds")
+    yield* use("a")
+    yield* Effect.forkScoped(Effect.withMaxOpsBeforeYield(reserve("a"), ops))
+    const first = yield* Effect.forkScoped(reserve("b"))
+    yield* TestClock.adjust("31 seconds")
+    return Option.isSome(yield* Fiber.poll(first))
+  })
 
 /** For tests whose first calls take time as well: lets it pass by itself. */
 function withoutLatency(seconds: number) {

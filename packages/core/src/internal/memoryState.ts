@@ -3,7 +3,8 @@ import { RouterOptions } from "../RouterOptions.ts"
 import type { Decision, RouterStateService, StateChange } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
 import { Ledger } from "./kernel/Ledger.ts"
-import { Line, type Waiter } from "./kernel/Line.ts"
+import { Line } from "./kernel/Line.ts"
+import type { Waiter } from "./kernel/Waiter.ts"
 
 /** Changes kept for a reader that lags; it then loses the oldest. */
 const changesKept = 256
@@ -27,7 +28,9 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
   const changes = yield* PubSub.sliding<StateChange>(changesKept)
   const ledger = new Ledger(settings, (change) => changes.unsafeOffer(change))
   const state = yield* Ref.make(new Line(ledger, settings.waiting))
-  const dispatcher = yield* makeDispatcher
+  // Kept beside the line's state and set in the same step: whoever tells the dispatcher last tells it the newest.
+  let wakeAtMs = never
+  const dispatcher = yield* makeDispatcher(() => wakeAtMs)
 
   const step = <A>(f: (line: Line, nowMs: number) => A): Effect.Effect<A> =>
     Effect.flatMap(Effect.clock, (clock) =>
@@ -36,13 +39,10 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
           const nowMs = monotonicMs(clock)
           const waited = line.length > 0
           const answer = f(line, nowMs)
-          const wakeAtMs = waited || line.length > 0 ? nowMs + line.wakeInMs : undefined
-          return [{ answer, wakeAtMs }, line]
+          wakeAtMs = nowMs + line.wakeInMs
+          return [{ answer, waits: waited || line.length > 0 }, line]
         }),
-        ({ answer, wakeAtMs }) =>
-          wakeAtMs === undefined
-            ? Effect.succeed(answer)
-            : Effect.as(dispatcher.wakeAt(wakeAtMs, dispatch, scope), answer)
+        ({ answer, waits }) => waits ? Effect.as(dispatcher.wake(dispatch, scope), answer) : Effect.succeed(answer)
       ))
 
   const dispatch = Effect.suspend(() => step((line, now) => line.dispatch(now)))
@@ -84,7 +84,7 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
 })
 
 /** The one fiber that wakes the line when its time has come. */
-const makeDispatcher = Effect.gen(function*() {
+const makeDispatcher = Effect.fn(function*(wakeAtMs: () => number) {
   const moment = yield* STM.commit(TRef.make(never))
   const running = yield* STM.commit(TRef.make(false))
 
@@ -110,14 +110,15 @@ const makeDispatcher = Effect.gen(function*() {
     Effect.onError(loop(dispatch), () => STM.commit(TRef.set(running, false)))
 
   /** Runs on the clock of whoever waits first. */
-  const wakeAt = (at: number, dispatch: Effect.Effect<void>, scope: Scope.Scope): Effect.Effect<void> =>
+  const wake = (dispatch: Effect.Effect<void>, scope: Scope.Scope): Effect.Effect<void> =>
     Effect.flatMap(
       STM.commit(STM.gen(function*() {
+        const at = wakeAtMs()
         yield* TRef.set(moment, at)
         return at < never && !(yield* TRef.getAndSet(running, true))
       })),
       (starts) => starts ? Effect.asVoid(Effect.forkIn(Effect.interruptible(awake(dispatch)), scope)) : Effect.void
     )
 
-  return { wakeAt }
+  return { wake }
 })

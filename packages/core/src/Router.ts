@@ -38,7 +38,7 @@ import { consequences } from "./FailureClass.ts"
 import { makeAttempt } from "./internal/attempt.ts"
 import { monotonicMs } from "./internal/clock.ts"
 import { checkRequest, exhausted, type Route } from "./internal/route.ts"
-import type { ProviderFailure } from "./Provider.ts"
+import type { Provider, ProviderFailure } from "./Provider.ts"
 import { ProviderRegistry } from "./ProviderRegistry.ts"
 import { NoProvidersConfigured, UnknownProvider } from "./RouterError.ts"
 import type { RouterError } from "./RouterError.ts"
@@ -124,7 +124,12 @@ const make = Effect.gen(function*() {
     })
 
   // Requests in line choose among the newest list too, also while nobody else asks.
-  yield* registry.changes.pipe(Stream.runForEach(state.snapshot), Effect.forkScoped)
+  const follow = (providers: ReadonlyArray<Provider>) =>
+    Effect.catchAllDefect(
+      state.snapshot(providers),
+      (defect) => Effect.logError("route-llm: the state could not follow the list of providers", defect)
+    )
+  yield* registry.changes.pipe(Stream.runForEach(follow), Effect.forkScoped)
 
   return Router.of({
     chat,

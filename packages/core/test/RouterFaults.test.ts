@@ -8,10 +8,11 @@ import {
   RouteListener,
   Router,
   RouterState,
+  type RouterStateService,
   TokenEstimator
 } from "@route-llm/core"
 import { failure, RouterTest } from "@route-llm/core/testing"
-import { Chunk, Effect, Fiber, Layer, Stream, TestClock } from "effect"
+import { Chunk, Effect, Exit, Fiber, Layer, Scope, Stream, TestClock } from "effect"
 import { describe } from "vitest"
 
 const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }] }
@@ -24,6 +25,20 @@ const status = Effect.flatMap(Router, (router) => router.status)
 const boom = (): number => {
   throw new Error("the policy's own fault")
 }
+
+/** The state in memory, with some of its parts exchanged. */
+const stateWith = (
+  parts: { readonly [K in "reserve" | "settle" | "snapshot"]?: (part: RouterStateService[K]) => RouterStateService[K] }
+) =>
+  Layer.effect(
+    RouterState,
+    Effect.map(RouterState, (state) => ({
+      ...state,
+      reserve: parts.reserve?.(state.reserve) ?? state.reserve,
+      settle: parts.settle?.(state.settle) ?? state.settle,
+      snapshot: parts.snapshot?.(state.snapshot) ?? state.snapshot
+    }))
+  ).pipe(Layer.provide(RouterState.layerMemory))
 
 describe("the user's own parts", () => {
   it.effect("takes what is no answer for a failed attempt", () =>
@@ -89,17 +104,49 @@ describe("the user's own parts", () => {
     ))
   })
 
-  it.effect("never loses an answer to a state that breaks while settling", () => {
-    const Broken = Layer.effect(
-      RouterState,
-      Effect.map(RouterState, (state) => ({
-        ...state,
-        settle: () => Effect.die("the store is gone")
-      }))
-    ).pipe(Layer.provide(RouterState.layerMemory))
-    return chat().pipe(
+  it.effect("never loses an answer to a state that breaks while settling", () =>
+    chat().pipe(
       Effect.map((response) => expect(response.provider).toBe("a")),
-      Effect.provide(RouterTest.layer({ a: {} }, {}, Broken))
-    )
+      Effect.provide(
+        RouterTest.layer({ a: {} }, {}, stateWith({ settle: () => () => Effect.die("the store is gone") }))
+      )
+    ))
+
+  it.effect("goes to another where the chosen provider has left the list meanwhile", () => {
+    const b = Effect.runSync(Scope.make())
+    const Leaving = stateWith({
+      reserve: (reserve) => (...asked) => Effect.tap(reserve(...asked), Scope.close(b, Exit.void))
+    })
+    return Effect.gen(function*() {
+      const registry = yield* ProviderRegistry
+      const seen = { limits: { concurrent: 1 }, counting: countEverything, model: "m" }
+      const never = Effect.dieMessage("b is gone")
+      yield* Scope.extend(registry.register({ ...seen, name: "b", weight: 9, chat: () => never }), b)
+      expect(yield* chat()).toMatchObject({ provider: "a", attempts: 1 })
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* registry.register({ ...seen, name: "b", weight: 0, chat: () => never })
+        expect(yield* status).toMatchObject({ b: { inFlight: 0 } })
+      }))
+    }).pipe(Effect.provide(RouterTest.layer({ a: {} }, {}, Leaving)))
+  })
+
+  it.effect("follows the list of providers on after a fault of the state", () => {
+    let faults = 1
+    const Faulty = stateWith({
+      snapshot: (snapshot) => (providers) =>
+        Effect.suspend(() => faults-- > 0 ? Effect.die("the store is gone for a moment") : snapshot(providers))
+    })
+    return Effect.gen(function*() {
+      const registry = yield* ProviderRegistry
+      yield* chat()
+      const waits = yield* Effect.fork(chat({ timeout: "5 minutes" }))
+      yield* TestClock.adjust("1 second")
+      const respond = { content: "here", finishReason: "stop", model: "m", raw: {} } as const
+      const b = { limits: {}, counting: countEverything, model: "m", weight: 1, chat: () => Effect.succeed(respond) }
+      yield* registry.register({ ...b, name: "b" })
+      yield* TestClock.adjust(0)
+      expect(faults).toBe(-1)
+      expect(yield* Fiber.join(waits)).toMatchObject({ provider: "b" })
+    }).pipe(Effect.scoped, Effect.provide(RouterTest.layer({ a: { rpm: 1 } }, {}, Faulty)))
   })
 })

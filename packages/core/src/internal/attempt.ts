@@ -95,8 +95,8 @@ const deadlineExceeded = ({ failed, timeoutMs }: Route) => new DeadlineExceeded(
  * settled whatever happens. Fails with `ProviderFailure` where another candidate may do better, and with the route's own
  * error where there is none or no time.
  */
-export const makeAttempt =
-  (services: Services) => (route: Route): Effect.Effect<ChatResponse, ProviderFailure | RouterError> =>
+export const makeAttempt = (services: Services) => {
+  const attempt = (route: Route): Effect.Effect<ChatResponse, ProviderFailure | RouterError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const clock = yield* Effect.clock
@@ -112,13 +112,16 @@ export const makeAttempt =
         if (decision._tag === "QueueFull") return yield* turnedAway(route, decision.waiting)
         const { reservation } = decision
         const waitedMs = monotonicMs(clock) - startedMs
-        const known = waitedMs === 0 ? providers : yield* services.registry.providers
+        // The line may have chosen from a newer list, and a provider may have left since.
+        const known = yield* services.registry.providers
         const provider = known.find(({ name }) => name === reservation.provider)
         const timeoutMs = timeLeftMs - waitedMs
         if (provider === undefined || timeoutMs < shortestCallMs) {
           yield* services.state.settle(reservation, { _tag: "Unused" })
-          return yield* deadlineExceeded(route)
+          return yield* provider === undefined ? restore(attempt(route)) : deadlineExceeded(route)
         }
         return yield* call(services, route, { provider, reservation, waitedMs }, { timeoutMs, restore })
       })
     )
+  return attempt
+}

@@ -46,10 +46,14 @@ export type FailureClass =
  */
 export interface Consequence {
   /**
-   * `next`: the route goes on with another candidate; `again`: likewise, and this provider is one of them once its bench
-   * has ended; `fail`: every provider would say the same, so it ends.
+   * What the route does:
+   * - `fail`: it ends; every provider would say the same;
+   * - `next`: it goes on with others, and never comes back to this provider;
+   * - `larger`: likewise, and others with no larger `contextWindow` than this provider's are no candidates either;
+   * - `retry`: it goes on with others, and this provider is a candidate again in the next round;
+   * - `wait`: it goes on with others, and this provider is a candidate again once its bench has ended.
    */
-  readonly request: "next" | "again" | "fail"
+  readonly request: "fail" | "next" | "larger" | "retry" | "wait"
   /** Whether it counts as the provider's failure. Callers' faults, cancellations and 429s never do. */
   readonly breaker: boolean
   /** How long the provider is set aside where the vendor named no time itself; absent: not at all. */
@@ -61,25 +65,28 @@ export interface Consequence {
   readonly tokens: "kept" | "refunded"
 }
 
+/** @since 0.1.0 */
+export type Consequences = { readonly [Class in FailureClass]: Consequence }
+
 /**
- * Class → consequence. Sources: the vendors' error references; Bifrost's failure classes; Envoy's rule that local
+ * Class → consequence, unless `RouterOptions.failures` says otherwise. Sources: the vendors' error references; Bifrost's failure classes; Envoy's rule that local
  * errors are kept apart from upstream errors.
  *
  * @since 0.1.0
  */
-export const consequences: { readonly [Class in FailureClass]: Consequence } = {
-  rate_limit: { request: "again", breaker: false, bench: "5 seconds", tokens: "refunded" },
+export const consequences: Consequences = {
+  rate_limit: { request: "wait", breaker: false, bench: "5 seconds", tokens: "refunded" },
   quota: { request: "next", breaker: false, bench: "1 hour", tokens: "refunded" },
-  overloaded: { request: "next", breaker: true, tokens: "refunded" },
-  transient: { request: "next", breaker: true, tokens: "kept" },
-  timeout: { request: "next", breaker: true, tokens: "kept" },
-  network: { request: "next", breaker: true, tokens: "kept" },
+  overloaded: { request: "retry", breaker: true, tokens: "refunded" },
+  transient: { request: "retry", breaker: true, tokens: "kept" },
+  timeout: { request: "retry", breaker: true, tokens: "kept" },
+  network: { request: "retry", breaker: true, tokens: "kept" },
   credential: { request: "next", breaker: false, bench: "5 minutes", tokens: "refunded" },
   model_gone: { request: "next", breaker: false, bench: "5 minutes", tokens: "refunded" },
-  context_too_long: { request: "next", breaker: false, tokens: "refunded" },
+  context_too_long: { request: "larger", breaker: false, tokens: "refunded" },
   request_too_large: { request: "next", breaker: false, tokens: "refunded" },
   content_policy: { request: "fail", breaker: false, tokens: "kept" },
   caller_fault: { request: "fail", breaker: false, tokens: "refunded" },
-  truncated: { request: "next", breaker: true, tokens: "kept" },
+  truncated: { request: "retry", breaker: true, tokens: "kept" },
   cancelled: { request: "fail", breaker: false, tokens: "kept" }
 }

@@ -25,6 +25,11 @@ export interface ProviderSpec {
   /** The static term of the score, ≥ 0; 1 unless told. */
   readonly weight: number
   readonly counting: Counting
+  /**
+   * Tokens the model takes at most, input and output together. It decides only who comes after a provider that found a
+   * request too long for its own; absent: not known.
+   */
+  readonly contextWindow?: number | undefined
 }
 
 /**

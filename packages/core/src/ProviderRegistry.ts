@@ -42,12 +42,13 @@ const limitNames: Readonly<Record<Dimension, string>> = {
 const shareIssue = (path: string, value: number): ReadonlyArray<ConfigIssue> =>
   value >= 0 && value <= 1 ? [] : [{ path, issue: `expected a share from 0 to 1, found ${value}` }]
 
-const issuesOf = ({ counting, limits, name, weight }: Provider): ReadonlyArray<ConfigIssue> => [
+const issuesOf = ({ contextWindow, counting, limits, name, weight }: Provider): ReadonlyArray<ConfigIssue> => [
   ...(name === "" ? [{ path: "name", issue: "expected a name, found an empty string" }] : []),
   ...Struct.keys(limitNames).flatMap((dimension) => {
     const limit = limits[dimension]
     return limit === undefined ? [] : limitIssue(limitNames[dimension], limit)
   }),
+  ...(contextWindow === undefined ? [] : limitIssue("contextWindow", contextWindow)),
   ...(weight >= 0 && Number.isFinite(weight)
     ? []
     : [{ path: "weight", issue: `expected a finite number ≥ 0, found ${weight}` }]),

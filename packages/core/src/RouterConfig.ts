@@ -62,6 +62,8 @@ export const ProviderConfig = allows(
     tpdLimit: Schema.optional(limit),
     /** Requests under way at one time. */
     concurrencyLimit: Schema.optional(limit),
+    /** Tokens the model takes at most: a request too long for another goes on to those that take more. */
+    contextWindow: Schema.optional(limit),
     /** The static term of the score; default 1. */
     weight: Schema.optional(weight),
     /** `false` leaves the provider out; default true. */

@@ -58,7 +58,7 @@ const noteFailure = (route: Route, { model, name }: Provider, { exit, latencyMs 
 const triedBy = ({ failed }: Route): ReadonlyArray<string> =>
   failed.flatMap(({ class: failure, provider }) => {
     const refusals = failed.filter((other) => other.provider === provider).length
-    return consequences[failure].request === "again" && refusals < mostRefusals ? [] : [provider]
+    return consequences[failure].request === "wait" && refusals < mostRefusals ? [] : [provider]
   })
 
 const demandOf = (route: Route) => {

@@ -113,6 +113,9 @@ const Fraction = (max: number) => Schema.Finite.pipe(Schema.between(0, max))
  * - `forceProvider`: only this provider is a candidate; an unknown name fails with `UnknownProvider`.
  * - `timeout`: the budget for the whole route, waiting and all attempts together; a number is milliseconds; default
  *   60 s.
+ * - `attemptTimeout`: the longest one attempt may take; default as the router's.
+ * - `maxAttempts`: the most calls made for it, default as the router's (10); 1: no fallback.
+ * - `lastResort`: `false` calls no provider that is out of service, even if all are; default true.
  * - `onSaturated`: `"wait"` in line or `"fail"` at once while every candidate is full; default as the router's.
  *
  * @since 0.1.0
@@ -129,6 +132,9 @@ export const ChatRequest = Schema.Struct({
   sessionId: Schema.optional(Schema.NonEmptyString),
   forceProvider: Schema.optional(Schema.NonEmptyString),
   timeout: Schema.optional(DurationInput),
+  attemptTimeout: Schema.optional(DurationInput),
+  maxAttempts: Schema.optional(Schema.Int.pipe(Schema.positive())),
+  lastResort: Schema.optional(Schema.Boolean),
   onSaturated: Schema.optional(OnSaturated)
 }).annotations({ identifier: "ChatRequest" })
 
@@ -145,5 +151,8 @@ export interface ChatRequest {
   readonly sessionId?: string | undefined
   readonly forceProvider?: string | undefined
   readonly timeout?: Duration.DurationInput | undefined
+  readonly attemptTimeout?: Duration.DurationInput | undefined
+  readonly maxAttempts?: number | undefined
+  readonly lastResort?: boolean | undefined
   readonly onSaturated?: OnSaturated | undefined
 }

@@ -31,20 +31,23 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, Layer, Predicate, PubSub, Stream } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Predicate, PubSub, Stream } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
-import { consequences } from "./FailureClass.ts"
 import { makeAttempt } from "./internal/attempt.ts"
 import { monotonicMs } from "./internal/clock.ts"
-import { checkRequest, exhausted, type Route } from "./internal/route.ts"
-import type { Provider, ProviderFailure } from "./Provider.ts"
+import { guardState } from "./internal/guardedState.ts"
+import { RetryBudget } from "./internal/RetryBudget.ts"
+import { makeRounds } from "./internal/rounds.ts"
+import { checkRequest } from "./internal/route.ts"
+import { within } from "./internal/within.ts"
+import type { Provider } from "./Provider.ts"
 import { ProviderRegistry } from "./ProviderRegistry.ts"
-import { NoProvidersConfigured, UnknownProvider } from "./RouterError.ts"
+import { NoProvidersConfigured, StateUnavailable, UnknownProvider } from "./RouterError.ts"
 import type { RouterError } from "./RouterError.ts"
 import { type RouteEvent, RouteListener, type RouterEvent } from "./RouterEvent.ts"
 import { RouterOptions } from "./RouterOptions.ts"
-import { RouterState } from "./RouterState.ts"
+import { type ForcedCircuit, RouterState } from "./RouterState.ts"
 import { type RouterStatus, toStatus } from "./Status.ts"
 import { TokenEstimator } from "./TokenEstimator.ts"
 
@@ -54,11 +57,18 @@ import { TokenEstimator } from "./TokenEstimator.ts"
 export interface RouterService {
   /**
    * Sends the request to the provider that is best now; while every candidate is full it waits for the exact moment
-   * that one is not, unless `onSaturated` says to fail. On failure it goes to the next, each provider once, until the
-   * request's `timeout`; a provider that refused for its rate is a candidate again once its bench has ended.
-   * Interruption leaves the line, or aborts the call under way and frees what it reserved.
+   * that one is not, unless `onSaturated` says to fail. On failure it goes to the next, each provider once, then round
+   * by round as `RouterOptions.rounds` says, until the request's `timeout`. What each kind of failure does is the table
+   * `consequences`. Interruption leaves the line, or aborts the call under way and frees what it reserved.
    */
   readonly chat: (request: ChatRequest) => Effect.Effect<ChatResponse, RouterError>
+  /** Takes a provider out of service by opening its circuit, for so long; default until `forceClose`. */
+  readonly forceOpen: (
+    provider: string,
+    options?: { readonly for?: Duration.DurationInput | undefined }
+  ) => Effect.Effect<void, UnknownProvider | StateUnavailable>
+  /** Puts a provider back into service: closes its circuit at once, without a ramp, and ends its bench. */
+  readonly forceClose: (provider: string) => Effect.Effect<void, UnknownProvider | StateUnavailable>
   /** Every provider as it stands now. */
   readonly status: Effect.Effect<RouterStatus>
   /**
@@ -70,6 +80,9 @@ export interface RouterService {
 
 /** Events kept for a reader that lags. */
 const eventsKept = 256
+
+/** What an estimator of the user's own may take. */
+const longestEstimateMs = 1_000
 
 const heuristic = Context.get(Context.empty(), TokenEstimator)
 
@@ -92,14 +105,22 @@ const make = Effect.gen(function*() {
     }
   }
 
-  /** An estimator may be anyone's own: what it answers is used only if it is a count. */
-  const estimate = (request: ChatRequest) =>
-    Effect.flatMap(
-      estimator.estimate(request),
+  /** An estimator may be anyone's own: what it answers is used only if it is a count, and comes in time. */
+  const estimate = (request: ChatRequest, timeoutMs: number): Effect.Effect<number> => {
+    if (estimator === heuristic) return heuristic.estimate(request)
+    const estimated = Effect.suspend(() => estimator.estimate(request))
+    const inTime = within(estimated, Math.min(longestEstimateMs, timeoutMs / 2), () => Exit.succeed(Number.NaN))
+    return Effect.flatMap(
+      Effect.catchAllDefect(inTime, () => Effect.succeed(Number.NaN)),
       (tokens) => Number.isFinite(tokens) && tokens >= 0 ? Effect.succeed(tokens) : heuristic.estimate(request)
     )
+  }
 
-  const attempt = makeAttempt({ registry, state, publish })
+  const attempt = makeAttempt({ registry, state: guardState(state), settings, publish })
+  const route = makeRounds({ attempt, budget: new RetryBudget(settings.retryBudget), settings })
+
+  const unknown = (provider: string, providers: ReadonlyArray<Provider>) =>
+    new UnknownProvider({ provider, registered: providers.map(({ name }) => name) })
 
   const chat = (request: ChatRequest): Effect.Effect<ChatResponse, RouterError> =>
     Effect.gen(function*() {
@@ -108,19 +129,34 @@ const make = Effect.gen(function*() {
       if (providers.length === 0) return yield* new NoProvidersConfigured()
       const forced = request.forceProvider
       if (forced !== undefined && !providers.some(({ name }) => name === forced)) {
-        return yield* new UnknownProvider({ provider: forced, registered: providers.map(({ name }) => name) })
+        return yield* unknown(forced, providers)
       }
       const timeoutMs = request.timeout === undefined ? settings.timeout : Duration.toMillis(request.timeout)
-      const inputTokens = yield* estimate(request)
       const deadlineMs = monotonicMs(yield* Effect.clock) + timeoutMs
       const waits = (request.onSaturated ?? settings.waiting.onSaturated) === "wait"
-      const maxWaitMs = waits ? settings.waiting.maxWait : 0
-      const route: Route = { request, inputTokens, deadlineMs, timeoutMs, maxWaitMs, failed: [] }
-      return yield* attempt(route).pipe(
-        // Bounded: the ledger refuses providers that were tried, and the deadline bounds what may be tried again.
-        Effect.retry({ while: goesOn }),
-        Effect.catchTag("ProviderFailure", (): Effect.Effect<never, RouterError> => exhausted(route, []))
+      return yield* route({
+        request,
+        inputTokens: yield* estimate(request, timeoutMs),
+        deadlineMs,
+        timeoutMs,
+        maxWaitMs: waits ? settings.waiting.maxWait : 0,
+        maxAttempts: request.maxAttempts ?? settings.maxAttempts,
+        attemptTimeoutMs: request.attemptTimeout === undefined
+          ? settings.attemptTimeout
+          : Duration.toMillis(request.attemptTimeout),
+        failed: [],
+        roundStart: 0
+      })
+    })
+
+  const force = (provider: string, circuit: ForcedCircuit) =>
+    Effect.gen(function*() {
+      const providers = yield* registry.providers
+      const moved = yield* Effect.catchAllDefect(
+        state.force(providers, provider, circuit),
+        (cause) => new StateUnavailable({ cause })
       )
+      if (!moved) return yield* unknown(provider, providers)
     })
 
   // Requests in line choose among the newest list too, also while nobody else asks.
@@ -133,13 +169,13 @@ const make = Effect.gen(function*() {
 
   return Router.of({
     chat,
+    forceOpen: (provider, options = {}) =>
+      force(provider, { _tag: "Open", forMs: Duration.toMillis(options.for ?? Duration.infinity) }),
+    forceClose: (provider) => force(provider, { _tag: "Closed" }),
     status: Effect.map(Effect.flatMap(registry.providers, state.snapshot), toStatus),
     events: Stream.merge(Stream.fromPubSub(events), state.changes, { haltStrategy: "left" })
   })
 })
-
-const goesOn = (error: ProviderFailure | RouterError): boolean =>
-  error._tag === "ProviderFailure" && consequences[error.class].request !== "fail"
 
 /**
  * @since 0.1.0

@@ -106,14 +106,53 @@ export interface FailedAttempt {
   readonly retryAfterMs?: number | undefined
 }
 
-const describeAttempt = (attempt: FailedAttempt): string =>
-  `${attempt.provider}: ${attempt.class}${
-    attempt.status === undefined ? "" : ` (${attempt.status})`
-  }, ${attempt.message}`
+const describeAttempt = ({ class: failure, latencyMs, message, provider, status }: FailedAttempt): string =>
+  `${provider}: ${failure}${status === undefined ? "" : ` (${status})`} after ${Math.round(latencyMs)} ms, ${message}`
+
+/**
+ * Why a route that might have gone on ended: the schedule of rounds said so, it had made the most calls it may, another
+ * round could not have ended in time, or too many retries were under way already.
+ *
+ * @since 0.1.0
+ */
+export type EndedBy = "schedule" | "maxAttempts" | "timeout" | "retryBudget"
+
+const endings: Readonly<Record<EndedBy, string>> = {
+  schedule: "The schedule of rounds allows no other.",
+  maxAttempts: "These are all that `maxAttempts` allows.",
+  timeout: "There is no time for another round: raise `timeout`.",
+  retryBudget: "Too few requests succeed for more retries: see `retryBudget`."
+}
+
+/** What to do about each class; what is momentary needs no advice. */
+const advice: { readonly [Class in FailureClass]?: string } = {
+  quota: "Raise the spent quota or budget",
+  credential: "Check the key, and what it may be used for",
+  model_gone: "Check the model's name",
+  context_too_long: "Shorten the messages, or add a provider with a larger contextWindow",
+  request_too_large: "Send less at once, or raise the vendor's limit",
+  content_policy: "Change the content",
+  caller_fault: "Correct the request"
+}
+
+/** Classes that the same request would meet again. */
+const lasting: ReadonlySet<FailureClass> = new Set<FailureClass>([
+  "credential",
+  "model_gone",
+  "context_too_long",
+  "request_too_large",
+  "content_policy",
+  "caller_fault",
+  "cancelled"
+])
+
+/** Of these one is enough: every provider would say the same. */
+const final: ReadonlySet<FailureClass> = new Set<FailureClass>(["content_policy", "caller_fault", "cancelled"])
 
 /**
  * Providers were called and none answered. `attempts` holds each call in order; `perProvider` those that were not
  * called, and why. A caller's own mistake (`caller_fault`, `content_policy`) ends the route at its first attempt.
+ * `isRetryable`: the same request may be answered later, at the soonest after `retryAfterMs` where that is known.
  *
  * @since 0.1.0
  */
@@ -121,18 +160,25 @@ export class AllProvidersFailed extends Data.TaggedError("AllProvidersFailed")<{
   readonly attempts: ReadonlyArray<FailedAttempt>
   readonly perProvider: ReadonlyArray<Refusal>
   readonly retryAfterMs?: number | undefined
+  readonly endedBy?: EndedBy | undefined
 }> {
   get isRetryable(): boolean {
-    return this.attempts.every(({ class: failure }) => failure !== "caller_fault" && failure !== "content_policy")
+    if (this.attempts.some(({ class: failure }) => final.has(failure))) return false
+    return this.attempts.some(({ class: failure }) => !lasting.has(failure))
+      || this.perProvider.some(({ retryAfterMs }) => Number.isFinite(retryAfterMs))
   }
   override get message(): string {
+    const failed = `${times(this.attempts.length, "attempt")} failed. ${this.attempts.map(describeAttempt).join("; ")}.`
     const refused = this.perProvider.length === 0
-      ? ""
-      : ` Not called: ${this.perProvider.map(describeRefusal).join("; ")}.`
-    return `${times(this.attempts.length, "attempt")} failed. ${
-      this.attempts.map(describeAttempt).join("; ")
-    }.${refused}`
-      + (this.isRetryable ? "" : " The request itself was refused: correct it before sending it again.")
+      ? []
+      : [`Not called: ${this.perProvider.map(describeRefusal).join("; ")}.`]
+    const ended = this.endedBy === undefined ? [] : [endings[this.endedBy]]
+    const todo = [...new Set(this.attempts.flatMap(({ class: failure }) => advice[failure] ?? []))]
+      .map((what) => `${what}.`)
+    const again = this.isRetryable && this.retryAfterMs !== undefined
+      ? [`Try again in ${seconds(this.retryAfterMs)}.`]
+      : []
+    return [failed, ...refused, ...ended, ...todo, ...again].join(" ")
   }
 }
 
@@ -145,6 +191,22 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
   override get message(): string {
     return `No answer within ${seconds(this.timeoutMs)} (${times(this.attempts.length, "attempt")} had failed before). `
       + "Raise `timeout`, or look at the providers' latency in status()."
+  }
+}
+
+/**
+ * The router's state could not say where the request may go: a fault of the store behind it. Nothing was sent.
+ *
+ * @since 0.1.0
+ */
+export class StateUnavailable extends Data.TaggedError("StateUnavailable")<{
+  readonly cause: unknown
+}> {
+  readonly isRetryable = true
+  override get message(): string {
+    const { cause } = this
+    return `The router's state is not available (${cause instanceof Error ? cause.message : String(cause)}). `
+      + "Nothing was sent: try again, and look at the store behind it."
   }
 }
 
@@ -166,6 +228,7 @@ export type RouterError =
   | QueueFull
   | AllProvidersFailed
   | DeadlineExceeded
+  | StateUnavailable
 
 /** Two providers of one router have one name. @since 0.1.0 */
 export class DuplicateProvider extends Data.TaggedError("DuplicateProvider")<{ readonly provider: string }> {

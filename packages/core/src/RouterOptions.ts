@@ -12,11 +12,13 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schedule, Schema } from "effect"
 import { OnSaturated } from "./ChatRequest.ts"
-import { Milliseconds, PositiveMilliseconds } from "./internal/duration.ts"
+import { Milliseconds, PositiveMilliseconds, PositiveOrInfinite } from "./internal/duration.ts"
+import { FailureTable } from "./internal/failureTable.ts"
 import { toInvalidConfig } from "./internal/schemaIssues.ts"
 import { fit, formula, type Policy } from "./Policy.ts"
+import { backoff, type Rounds } from "./Rounds.ts"
 import type { InvalidConfig } from "./RouterError.ts"
 
 /**
@@ -44,7 +46,30 @@ const Breaker = Schema.Struct({
   /** How long an opened circuit lets nothing through; default 30 s. Doubles with each probe that fails. */
   cooldown: fallback(PositiveMilliseconds, 30_000),
   /** The longest a growing cooldown gets; default 5 min. */
-  maxCooldown: fallback(PositiveMilliseconds, 300_000)
+  maxCooldown: fallback(PositiveMilliseconds, 300_000),
+  /** The share of failures that opens the circuit too, among `minimumCalls`; above 0 to 1, default 0.5. */
+  errorRatio: fallback(Schema.Positive.pipe(Schema.lessThanOrEqualTo(1)), 0.5),
+  /** Calls, as they fade, below which their share of failures says nothing; default 20. */
+  minimumCalls: fallback(Count, 20),
+  /** In this time a call comes to count half in that share; default 30 s. */
+  halfLife: fallback(PositiveMilliseconds, 30_000),
+  /**
+   * A circuit that has just closed lets one call through at a time, and one more for each that succeeds, for this long;
+   * default 30 s. 0: all at once.
+   */
+  ramp: fallback(Milliseconds, 30_000),
+  /**
+   * While no provider is in service, the one that should be back first gets one call in this time all the same; default
+   * 1 s. Where a vendor said itself when it is back it is not called before. `Infinity`: never.
+   */
+  lastResort: fallback(PositiveOrInfinite, 1_000)
+})
+
+const Budget = Schema.Struct({
+  /** Further calls that each answer pays for; default 0.2: a fifth on top of what succeeds. */
+  ratio: fallback(Schema.NonNegative.pipe(Schema.finite()), 0.2),
+  /** Further calls saved up at most, and there from the start; default 10. */
+  burst: fallback(Schema.NonNegative, 10)
 })
 
 const Latency = Schema.Struct({
@@ -109,6 +134,10 @@ const PolicyOption = Schema.transform(
   }
 )
 
+const RoundsOption = Schema.declare((input: unknown): input is Rounds => Schedule.isSchedule(input), {
+  description: "a Schedule"
+})
+
 const Weights = Schema.Struct({
   normal: fallback(ScoreWeights, { capacity: 0.5, latency: 0.3, static: 0.2 }),
   high: fallback(ScoreWeights, { capacity: 0.5, latency: 0.4, static: 0.1 }),
@@ -140,7 +169,20 @@ const Settings = Schema.Struct({
   /** The expected output of a provider that has not answered yet; default 256 tokens. */
   outputPriorTokens: fallback(Positive, 256),
   /** The budget of a route whose request names none; default 60 s. */
-  timeout: fallback(PositiveMilliseconds, 60_000)
+  timeout: fallback(PositiveMilliseconds, 60_000),
+  /**
+   * The longest one attempt may take. Default: half of what is left of the route's time while there is another provider
+   * to go to, all of it for the last.
+   */
+  attemptTimeout: Schema.optional(PositiveMilliseconds),
+  /** The most calls of a route whose request names no number; default 10. 1: no fallback. */
+  maxAttempts: fallback(Count, 10),
+  /** What happens once every candidate has failed; default `backoff`: the next round after a pause. */
+  rounds: fallback(RoundsOption, backoff),
+  /** What bounds the calls of further rounds, so that retries never become the load. */
+  retryBudget: fallback(Budget, Schema.decodeSync(Budget)({})),
+  /** Rows over `consequences`: what a failure of one class does, field by field. */
+  failures: fallback(FailureTable, Schema.decodeSync(FailureTable)({}))
 })
 
 /** The options as the router uses them: durations in ms, defaults filled in. @since 0.1.0 */

@@ -27,7 +27,7 @@ export interface Demand {
   readonly maxTokens?: number | undefined
   readonly sessionId?: string | undefined
   readonly forceProvider?: string | undefined
-  /** Providers this route has called already. */
+  /** Providers that are no candidates of this route: called already, or out of the question after what others said. */
   readonly tried: ReadonlyArray<string>
   /** Breaks ties: uniform in [0, 1). */
   readonly draw: number
@@ -35,15 +35,18 @@ export interface Demand {
   readonly waitMs: number
   /** What is left of the route's time. The wait ends early enough for a call to be made in it. */
   readonly timeLeftMs: number
+  /** `false`: no provider that is out of service, even if all are; see `RouterOptions.breaker.lastResort`. */
+  readonly lastResort?: boolean | undefined
 }
 
 /**
  * - `full`: a limit has no room for this request in its lane;
  * - `too_large`: it would not fit if nothing else were counted;
  * - `circuit_open`, `probing`: the breaker is open, or half-open with its one probe under way;
+ * - `ramping`: the circuit has just closed, and as many calls are under way as may be yet;
  * - `benched`: set aside until a known time;
  * - `kept`: its room is kept for a request that has waited too long;
- * - `tried`: this route has called it already;
+ * - `tried`: this route has called it already, or what others said rules it out;
  * - `not_forced`: another provider was forced.
  *
  * @since 0.1.0
@@ -53,6 +56,7 @@ export type RefusalReason =
   | "too_large"
   | "circuit_open"
   | "probing"
+  | "ramping"
   | "benched"
   | "kept"
   | "tried"
@@ -93,6 +97,8 @@ export interface Reservation {
   /** Which life of the breaker it belongs to: a result of an earlier life never moves it. */
   readonly epoch: number
   readonly sessionId?: string | undefined
+  /** The provider was not in service, and none was: an answer ends its bench. */
+  readonly lastResort?: boolean | undefined
 }
 
 /**
@@ -199,6 +205,13 @@ export type StateChange =
   }
 
 /**
+ * A circuit moved by hand: open for so long, or closed, which also ends a bench.
+ *
+ * @since 0.1.0
+ */
+export type ForcedCircuit = { readonly _tag: "Open"; readonly forMs: number } | { readonly _tag: "Closed" }
+
+/**
  * The provider as it is known after a settlement.
  *
  * @since 0.1.0
@@ -217,6 +230,11 @@ export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect
  */
 export interface RouterStateService {
   /**
+   * It answers without asking anyone outside this process. Else the router bounds each operation in time, and an answer
+   * waits for `settle` no longer than a second.
+   */
+  readonly isLocal: boolean
+  /**
    * Ranks the candidates and gives the reservation to the best that has room, in one atomic step. Where none has, the
    * request waits in line for up to `waitMs`: by lane, then by arrival, woken by time and by whatever frees room.
    * Refusals are values: one per provider, with its reason and time. A request whose time cannot come is refused at
@@ -234,6 +252,12 @@ export interface RouterStateService {
   readonly settle: (reservation: Reservation, settlement: Settlement) => Effect.Effect<Settled | undefined>
   /** Every provider as it stands. The list is the one that requests in line choose from until there is a newer one. */
   readonly snapshot: (providers: ReadonlyArray<ProviderSpec>) => Effect.Effect<ReadonlyArray<ProviderState>>
+  /** Moves a provider's circuit by hand; `false` where the list has none of that name. */
+  readonly force: (
+    providers: ReadonlyArray<ProviderSpec>,
+    name: string,
+    circuit: ForcedCircuit
+  ) => Effect.Effect<boolean>
   /** Requests in line. */
   readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>
   /** Breaker moves, benches and learned limits, from now on; a slow reader loses the oldest. */

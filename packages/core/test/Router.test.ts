@@ -1,13 +1,16 @@
 import { expect, it } from "@effect/vitest"
 import { type ChatRequest, Router, type RouterError } from "@route-llm/core"
 import { answer, failure, hang, RouterTest, type ScriptedProvider } from "@route-llm/core/testing"
-import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Effect, Exit, Fiber, Schedule, TestClock } from "effect"
 import { describe } from "vitest"
 
 const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }] }
 
 /** Fails at once instead of waiting in line. */
 const failing = { waiting: { onSaturated: "fail" } } as const
+
+/** Ends once each candidate has been called. */
+const oneRound = { rounds: Schedule.stop }
 
 const chat = (request: Partial<ChatRequest> = {}) =>
   Effect.flatMap(Router, (router) => router.chat({ ...hello, ...request }))
@@ -48,12 +51,14 @@ describe("Router.chat", () => {
       const error = yield* flipped(chat())
       expect(error).toMatchObject({ _tag: "AllProvidersFailed", isRetryable: true })
       expect(yield* calls).toEqual(["a", "b"])
-      expect(error.message).toContain("2 attempts failed. a: overloaded (529), scripted overloaded; b: transient")
+      expect(error.message).toContain(
+        "2 attempts failed. a: overloaded (529) after 0 ms, scripted overloaded; b: transient"
+      )
       expect(yield* chat()).toMatchObject({ provider: "a", attempts: 1 })
     }).pipe(on({
       a: { weight: 2, script: [failure("overloaded", { status: 529 })] },
       b: { weight: 1, script: [failure("transient")] }
-    })))
+    }, oneRound)))
 
   it.effect("ends at once on the caller's own fault, which opens no circuit", () =>
     Effect.gen(function*() {
@@ -84,7 +89,10 @@ describe("Router.chat", () => {
       expect(exits.filter(Exit.isSuccess)).toHaveLength(1)
       expect(yield* calls).toHaveLength(6)
       expect((yield* status)["a"]).toMatchObject({ circuit: "closed" })
-    }).pipe(on({ a: { latency: "10 millis", script: Array(5).fill(failure("transient")) } }, failing), withAutoClock))
+    }).pipe(
+      on({ a: { latency: "10 millis", script: Array(5).fill(failure("transient")) } }, { ...failing, ...oneRound }),
+      withAutoClock
+    ))
 
   it.effect("benches a provider until its Retry-After", () =>
     Effect.gen(function*() {
@@ -158,9 +166,12 @@ describe("Router.chat", () => {
 
   it.live("ends at the deadline on a real clock too, without a last call that cannot succeed", () =>
     Effect.gen(function*() {
-      const late = yield* Effect.all(Array.from({ length: 40 }, () => flipped(chat({ timeout: 20.5 }))), {
-        concurrency: "unbounded"
-      })
+      const late = yield* Effect.all(
+        Array.from({ length: 40 }, () => flipped(chat({ timeout: 20.5, attemptTimeout: 60_000 }))),
+        {
+          concurrency: "unbounded"
+        }
+      )
       expect(new Set(late.map(({ _tag }) => _tag))).toEqual(new Set(["DeadlineExceeded"]))
       expect(new Set(yield* calls)).toEqual(new Set(["a"]))
       // Twenty milliseconds say nothing of a provider that is taken for one of half a second.

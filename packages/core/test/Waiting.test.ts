@@ -11,6 +11,7 @@ import {
   identity,
   Layer,
   Option,
+  Schedule,
   Scope,
   TestClock
 } from "effect"
@@ -155,7 +156,7 @@ describe("waiting in line", () => {
     }).pipe(
       on(
         { a: { latency: "1 second", script: Array(2).fill(failure("transient")) } },
-        { breaker: { failureThreshold: 2 } }
+        { breaker: { failureThreshold: 2, lastResort: Infinity, ramp: 0 }, rounds: Schedule.stop }
       ),
       withoutLatency(2)
     ))

@@ -1,19 +1,21 @@
 import { Cause, Effect, Exit, Option, Random } from "effect"
 import type { ChatResponse } from "../ChatResponse.ts"
-import { consequences } from "../FailureClass.ts"
 import type { Provider, ProviderFailure } from "../Provider.ts"
 import type { ProviderRegistryService } from "../ProviderRegistry.ts"
 import { DeadlineExceeded } from "../RouterError.ts"
 import type { RouterError } from "../RouterError.ts"
 import type { RouteEvent } from "../RouterEvent.ts"
-import type { Reservation, Restore, RouterStateService } from "../RouterState.ts"
+import type { RouterSettings } from "../RouterOptions.ts"
+import type { Demand, Reservation, Restore } from "../RouterState.ts"
 import { callProvider, type Outcome } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
+import type { GuardedState } from "./guardedState.ts"
 import { answerOf, eventOf, exhausted, type Route, turnedAway } from "./route.ts"
 
 interface Services {
   readonly registry: ProviderRegistryService
-  readonly state: RouterStateService
+  readonly state: GuardedState
+  readonly settings: RouterSettings
   readonly publish: (event: RouteEvent) => void
 }
 
@@ -30,7 +32,7 @@ interface Called {
   readonly waitedMs: number
 }
 
-/** Settles and tells; a defect in either is logged and never costs the answer. */
+/** Settles and tells. */
 const settle = (
   { publish, state }: Services,
   route: Route,
@@ -43,8 +45,6 @@ const settle = (
       const { provider, waitedMs } = called
       publish(eventOf(route, called.reservation, outcome, { provider, state: after, waitedMs, timestamp }))
     })
-  ).pipe(
-    Effect.catchAllCause((cause) => Effect.logError("route-llm: a reservation could not be settled", cause))
   )
 
 const noteFailure = (route: Route, { model, name }: Provider, { exit, latencyMs }: Outcome): void => {
@@ -54,23 +54,52 @@ const noteFailure = (route: Route, { model, name }: Provider, { exit, latencyMs 
   route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
 }
 
-/** Those that failed, and those that refused for their rate too often. */
-const triedBy = ({ failed }: Route): ReadonlyArray<string> =>
-  failed.flatMap(({ class: failure, provider }) => {
-    const refusals = failed.filter((other) => other.provider === provider).length
-    return consequences[failure].request === "wait" && refusals < mostRefusals ? [] : [provider]
+/** Those that this route does not call, or not call again in this round. */
+const triedBy = (
+  { failed, roundStart }: Route,
+  { failures }: RouterSettings,
+  providers: ReadonlyArray<Provider>
+): ReadonlyArray<string> => {
+  if (failed.length === 0) return []
+  let window = Number.NEGATIVE_INFINITY
+  const tried = failed.flatMap(({ class: failure, provider }, index) => {
+    const { request } = failures[failure]
+    if (request === "retry") return index < roundStart ? [] : [provider]
+    if (request === "wait") {
+      return failed.filter((other) => other.provider === provider).length < mostRefusals ? [] : [provider]
+    }
+    const { contextWindow = window } = providers.find(({ name }) => name === provider) ?? {}
+    if (request === "larger" && contextWindow > window) window = contextWindow
+    return [provider]
   })
+  return [...tried, ...providers.flatMap(({ contextWindow = Infinity, name }) => contextWindow <= window ? [name] : [])]
+}
 
-const demandOf = (route: Route) => {
-  const { inputTokens, request } = route
+const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArray<Provider>) => {
+  const { inputTokens, maxWaitMs, request } = route
   return {
+    providers,
     lane: request.priority ?? "normal" as const,
     inputTokens,
     maxTokens: request.maxTokens,
     sessionId: request.sessionId,
     forceProvider: request.forceProvider,
-    tried: triedBy(route)
+    lastResort: request.lastResort,
+    tried: triedBy(route, settings, providers),
+    waitMs: maxWaitMs
   }
+}
+
+/** Half of what is left while somebody else could answer in the other half, unless told otherwise. */
+const attemptMs = (
+  { attemptTimeoutMs }: Route,
+  { forceProvider, providers, tried }: Pick<Demand, "forceProvider" | "providers" | "tried">,
+  { leftMs, provider }: { readonly leftMs: number; readonly provider: string }
+): number => {
+  if (attemptTimeoutMs !== undefined) return Math.min(attemptTimeoutMs, leftMs)
+  const others = forceProvider === undefined
+    && providers.some(({ name }) => name !== provider && !tried.includes(name))
+  return others ? leftMs / 2 : leftMs
 }
 
 const call = (
@@ -104,22 +133,23 @@ export const makeAttempt = (services: Services) => {
         const timeLeftMs = route.deadlineMs - startedMs
         if (timeLeftMs < shortestCallMs) return yield* deadlineExceeded(route)
         // Read anew for each attempt: providers come and go.
-        const providers = yield* services.registry.providers
         const draw = yield* Random.next
-        const demand = { ...demandOf(route), providers, draw, timeLeftMs, waitMs: route.maxWaitMs }
-        const decision = yield* services.state.reserve(demand, restore)
+        const asked = demandOf(route, services.settings, yield* services.registry.providers)
+        const decision = yield* services.state.reserve({ ...asked, draw, timeLeftMs }, restore)
         if (decision._tag === "Refused") return yield* exhausted(route, decision.refusals)
         if (decision._tag === "QueueFull") return yield* turnedAway(route, decision.waiting)
+        if (decision._tag === "Overdue") return yield* deadlineExceeded(route)
         const { reservation } = decision
         const waitedMs = monotonicMs(clock) - startedMs
         // The line may have chosen from a newer list, and a provider may have left since.
         const known = yield* services.registry.providers
         const provider = known.find(({ name }) => name === reservation.provider)
-        const timeoutMs = timeLeftMs - waitedMs
-        if (provider === undefined || timeoutMs < shortestCallMs) {
+        const leftMs = timeLeftMs - waitedMs
+        if (provider === undefined || leftMs < shortestCallMs) {
           yield* services.state.settle(reservation, { _tag: "Unused" })
           return yield* provider === undefined ? restore(attempt(route)) : deadlineExceeded(route)
         }
+        const timeoutMs = attemptMs(route, asked, { leftMs, provider: provider.name })
         return yield* call(services, route, { provider, reservation, waitedMs }, { timeoutMs, restore })
       })
     )

@@ -5,6 +5,7 @@ import { consequences } from "../FailureClass.ts"
 import { type Provider, ProviderFailure } from "../Provider.ts"
 import type { Restore, Settlement } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
+import { within } from "./within.ts"
 
 /** How one call to one provider ended. */
 export interface Outcome {
@@ -14,7 +15,7 @@ export interface Outcome {
 }
 
 const timedOut = (ms: number) => () =>
-  new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` })
+  Exit.fail(new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` }))
 
 /** A provider may be anyone's own code: what it answers is checked before it is taken for an answer. */
 const isAnswer = (response: ProviderResponse): boolean =>
@@ -79,8 +80,7 @@ export const callProvider = (
         // The deadline holds also where the caller's own region cannot be interrupted.
         Effect.interruptible,
         Effect.filterOrFail(isAnswer, notAnAnswer),
-        // Timers drop the fraction of a millisecond, and one that fires early would leave a last bit of the deadline.
-        Effect.timeoutFail({ duration: Math.ceil(timeoutMs), onTimeout: timedOut(timeoutMs) }),
+        (answered) => within(answered, timeoutMs, timedOut(timeoutMs)),
         restore,
         Effect.exit,
         Effect.map((exit): Outcome => {

@@ -19,3 +19,6 @@ export const Milliseconds = Schema.transform(DurationInput, Schema.Number, {
 
 /** A duration for which neither 0 nor infinity has a meaning. */
 export const PositiveMilliseconds = Milliseconds.pipe(Schema.positive(), Schema.finite())
+
+/** A duration for which 0 has no meaning; `Infinity` is "never". */
+export const PositiveOrInfinite = Milliseconds.pipe(Schema.positive())

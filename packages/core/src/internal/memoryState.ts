@@ -58,6 +58,7 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
   yield* Effect.addFinalizer(() => step((line, now) => line.close(now)))
 
   return {
+    isLocal: true,
     reserve: (demand, restore) =>
       Effect.flatMap(Deferred.make<Decision>(), (served) => {
         const resume = (decision: Decision) => Deferred.unsafeDone(served, Effect.succeed(decision))
@@ -77,6 +78,12 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
         const snapshot = line.ledger.snapshot(providers, now)
         line.dispatch(now)
         return snapshot
+      }),
+    force: (providers, name, circuit) =>
+      step((line, now) => {
+        const moved = line.ledger.force(providers, name, circuit, now)
+        line.dispatch(now)
+        return moved
       }),
     waiting: Effect.map(Ref.get(state), (line) => line.waiting),
     changes: Stream.fromPubSub(changes)

@@ -11,7 +11,7 @@ import {
   TokenLimitExceeded,
   UnknownProvider
 } from "../RouterError.ts"
-import type { FailedAttempt, RouterError } from "../RouterError.ts"
+import type { EndedBy, FailedAttempt, RouterError } from "../RouterError.ts"
 import type { RouteEvent } from "../RouterEvent.ts"
 import type { Refusal, Reservation, Settled } from "../RouterState.ts"
 import type { Outcome } from "./callProvider.ts"
@@ -38,8 +38,13 @@ export interface Route {
   readonly timeoutMs: number
   /** How long an attempt may wait in line, at most. */
   readonly maxWaitMs: number
+  readonly maxAttempts: number
+  /** How long an attempt may take, at most; absent: as much as is sensible. */
+  readonly attemptTimeoutMs: number | undefined
   /** Grows with each attempt that failed. */
   readonly failed: Array<FailedAttempt>
+  /** The first attempt of the present round. */
+  roundStart: number
 }
 
 const earliest = (waits: ReadonlyArray<number | undefined>): number =>
@@ -48,14 +53,16 @@ const earliest = (waits: ReadonlyArray<number | undefined>): number =>
 /** What a route ends with when no candidate is left: by what was tried, and why the others were refused. */
 export const exhausted = (
   { failed, request }: Route,
-  refusals: ReadonlyArray<Refusal>
+  refusals: ReadonlyArray<Refusal>,
+  endedBy?: EndedBy
 ): RouterError => {
   const perProvider = refusals.filter(({ reason }) => reason !== "tried" && reason !== "not_forced")
   const retryAfterMs = earliest([...perProvider, ...failed].map((each) => each.retryAfterMs))
   if (failed.length > 0) {
     return new AllProvidersFailed({
-      attempts: failed,
+      attempts: [...failed],
       perProvider,
+      endedBy,
       retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined
     })
   }

@@ -8,8 +8,9 @@ import {
   onGrant,
   onResult
 } from "../../src/internal/kernel/Breaker.ts"
+import { settings } from "./support.ts"
 
-const options = { failureThreshold: 5, cooldown: 30_000, maxCooldown: 300_000 }
+const options = settings.breaker
 
 const legal = new Set(["closed>open", "open>half_open", "half_open>closed", "half_open>open"])
 

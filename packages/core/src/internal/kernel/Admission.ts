@@ -19,7 +19,7 @@ const isKeptFromOthers = ({ keptFor }: ProviderLedger, demand: Pick<Demand, "lan
   keptFor !== undefined && keptFor.demand !== demand && laneRank[demand.lane] >= keptFor.rank
 
 /** Whether the request may not go there at all, however long it waits. */
-const isExcluded = (
+export const isExcluded = (
   { name }: ProviderLedger,
   { forceProvider, tried }: Pick<Kind, "forceProvider" | "tried">
 ): boolean => (forceProvider !== undefined && forceProvider !== name) || (tried.length > 0 && tried.includes(name))
@@ -32,8 +32,16 @@ const isClosed = (provider: ProviderLedger, demand: Pick<Kind, "lane" | "forcePr
   || isKeptFromOthers(provider, demand)
 
 /** Whether the quoted request may be sent here now. */
-export const admits = (provider: ProviderLedger, demand: Demand): boolean => {
-  if (isClosed(provider, demand)) return false
+export const admits = (provider: ProviderLedger, demand: Demand): boolean =>
+  !isClosed(provider, demand) && fits(provider, demand)
+
+/** Whether the limits alone have room for it. Quotes the request. */
+export const hasRoom = (provider: ProviderLedger, demand: Demand): boolean => {
+  provider.quote(demand)
+  return !isKeptFromOthers(provider, demand) && fits(provider, demand)
+}
+
+const fits = (provider: ProviderLedger, demand: Demand): boolean => {
   for (const meter of provider.bounded) {
     if (meter.need(provider.needsInput, provider.needsOutput) > provider.freeFor(meter, demand.lane)) return false
   }
@@ -143,8 +151,11 @@ export const refusal = (provider: ProviderLedger, demand: Demand): Refusal | und
   if (broken === "circuit_open" && breaker._tag === "open") {
     return { ...until(breaker.untilMs - nowMs), reason: "circuit_open" }
   }
-  // A probe ends when the vendor answers; its usual latency is the best guess there is.
-  if (broken !== undefined) return { ...until(provider.latencyMs), reason: broken }
+  // A probe, or a call on the ramp, ends when the vendor answers; its usual latency is the best guess there is.
+  const rampMs = breaker._tag === "closed" && breaker.ramp !== undefined
+    ? breaker.ramp.untilMs - nowMs
+    : Number.POSITIVE_INFINITY
+  if (broken !== undefined) return { ...until(Math.min(provider.latencyMs, rampMs)), reason: broken }
   if (last !== undefined) return { ...until(0), reason: "full", ...figures }
   return isKeptFromOthers(provider, demand) ? { ...until(provider.latencyMs), reason: "kept" } : undefined
 }

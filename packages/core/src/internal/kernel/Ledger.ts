@@ -13,6 +13,7 @@ import type { RouterSettings } from "../../RouterOptions.ts"
 import type {
   Decision,
   Demand,
+  ForcedCircuit,
   ProviderState,
   Refusal,
   Reservation,
@@ -21,7 +22,8 @@ import type {
   StateChange
 } from "../../RouterState.ts"
 import { admits, refusal } from "./Admission.ts"
-import { onGrant } from "./Breaker.ts"
+import { forcedClosed, forcedOpen, onGrant } from "./Breaker.ts"
+import { type LastResort, lastResort } from "./LastResort.ts"
 import { Pins } from "./Pins.ts"
 import { ProviderLedger } from "./ProviderLedger.ts"
 import { providerState } from "./providerState.ts"
@@ -42,6 +44,7 @@ export class Ledger {
   terms = 0
   #lastMs = Number.NEGATIVE_INFINITY
   #skewMs = 0
+  #lastResortMs = Number.NEGATIVE_INFINITY
 
   constructor(readonly settings: RouterSettings, onChange: (change: StateChange) => void) {
     this.#pins = new Pins(settings.affinity)
@@ -83,7 +86,20 @@ export class Ledger {
   /** Takes the capacity of the best candidate; `undefined` where none may take the request. */
   place(demand: Demand): Reservation | undefined {
     const chosen = this.decide(demand)
-    return chosen === undefined ? undefined : this.#grant(chosen, demand)
+    return chosen === undefined ? undefined : this.#grant(chosen, demand, false)
+  }
+
+  /** When a call may go out as a last resort; `Infinity` where that is no question. */
+  lastResortAtMs(demand: Demand): number {
+    return this.#lastResort(demand)?.atMs ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Takes the capacity of a provider that is not in service, where none is. */
+  placeLast(demand: Demand): Reservation | undefined {
+    const found = this.#lastResort(demand)
+    if (found === undefined || found.atMs > this.#lastMs) return undefined
+    this.#lastResortMs = this.#lastMs
+    return this.#grant(found.provider, demand, true)
   }
 
   /** Why each provider is no candidate. */
@@ -93,7 +109,7 @@ export class Ledger {
 
   reserve(demand: Demand, clockMs: number): Decision {
     this.#follow(demand.providers, this.#forward(clockMs))
-    const reservation = this.place(demand)
+    const reservation = this.place(demand) ?? this.placeLast(demand)
     if (reservation !== undefined) return { _tag: "Granted", reservation }
     this.advance(clockMs)
     return { _tag: "Refused", refusals: this.refusals(demand) }
@@ -117,6 +133,26 @@ export class Ledger {
   snapshot(specs: ReadonlyArray<ProviderSpec>, clockMs: number): ReadonlyArray<ProviderState> {
     this.advance(clockMs, specs)
     return this.#providers.map(providerState)
+  }
+
+  /** Moves a circuit by hand. `false` where no provider of that name is in the list. */
+  force(specs: ReadonlyArray<ProviderSpec>, name: string, circuit: ForcedCircuit, clockMs: number): boolean {
+    const nowMs = this.advance(clockMs, specs)
+    const provider = this.#providers.find((each) => each.name === name)
+    if (provider === undefined) return false
+    const { breaker } = provider
+    if (circuit._tag === "Open") {
+      this.#settling.move(provider, forcedOpen(breaker, this.settings.breaker, nowMs + circuit.forMs), nowMs)
+    } else {
+      provider.benchedUntilMs = Number.NEGATIVE_INFINITY
+      this.#settling.move(provider, forcedClosed(breaker, nowMs), nowMs)
+    }
+    return true
+  }
+
+  #lastResort(demand: Demand): LastResort | undefined {
+    const options = { everyMs: this.settings.breaker.lastResort, lastMs: this.#lastResortMs }
+    return lastResort(this.#providers, demand, options)
   }
 
   /** Time as the ledger counts it: where the clock jumps back, it goes on from the last moment seen. */
@@ -162,7 +198,7 @@ export class Ledger {
     return admits(provider, demand) ? provider : undefined
   }
 
-  #grant(provider: ProviderLedger, demand: Demand): Reservation {
+  #grant(provider: ProviderLedger, demand: Demand, isLastResort: boolean): Reservation {
     this.#settling.move(provider, onGrant(provider.breaker), this.#lastMs)
     provider.quote(demand)
     const { needsInput: inputTokens, needsOutput: outputTokens } = provider
@@ -176,6 +212,7 @@ export class Ledger {
       reservedAtMs: this.#lastMs,
       epoch: provider.breaker.epoch,
       sessionId: demand.sessionId,
+      lastResort: isLastResort,
       // What the vendor should find when this call comes: it is counted with it.
       countable: countable(provider)
     }

@@ -163,6 +163,7 @@ export class Line {
     for (let turn = 0; turn < turns; turn++) {
       const next = this.#next(below)
       if (next === undefined) {
+        if (this.#serveLast()) continue
         this.#keep(nowMs)
         return false
       }
@@ -196,6 +197,14 @@ export class Line {
   #serveKept(nowMs: number): void {
     this.#kept.age(nowMs)
     if (this.#kept.waiter !== undefined) this.#place(this.#kept.waiter)
+  }
+
+  /** While nothing is in service, the first in line gets what there is. */
+  #serveLast(): boolean {
+    const first = this.#eldest()
+    const reservation = first && this.ledger.placeLast(first.demand)
+    if (reservation !== undefined) this.#resolve(first!, { _tag: "Granted", reservation })
+    return reservation !== undefined
   }
 
   /** Serves it, if there is room for it. */
@@ -257,6 +266,8 @@ export class Line {
     }
     const kept = this.#kept.waiter
     if (kept !== undefined) wakeAtMs = Math.min(wakeAtMs, this.#fitsAtMs(kept.demand, nowMs))
+    const first = this.#eldest()
+    if (first !== undefined) wakeAtMs = Math.min(wakeAtMs, this.ledger.lastResortAtMs(first.demand))
     this.#wakeAtMs = looksAgain && this.length > 0 ? nowMs : Math.max(nowMs + 1, wakeAtMs)
   }
 
@@ -264,7 +275,8 @@ export class Line {
   #planFor(waiter: Waiter, nowMs: number): void {
     const isSmallest = waiter.group.waiters.minSize === waiter.size
     const fitsAtMs = isSmallest ? this.#fitsAtMs(waiter.demand, nowMs) : never
-    this.#wakeAtMs = Math.max(nowMs + 1, Math.min(this.#wakeAtMs, waiter.dueMs, fitsAtMs))
+    const lastAtMs = this.length === 1 ? this.ledger.lastResortAtMs(waiter.demand) : never
+    this.#wakeAtMs = Math.max(nowMs + 1, Math.min(this.#wakeAtMs, waiter.dueMs, fitsAtMs, lastAtMs))
   }
 
   #fitsAtMs(demand: Demand, nowMs: number): number {

@@ -47,7 +47,10 @@ export class ProviderLedger implements Candidate {
   /** When the provider was taken out of the list; absent while it is in it. */
   leftAtMs: number | undefined
   benchedUntilMs = Number.NEGATIVE_INFINITY
-  benchedBecause: FailureClass = "rate_limit"
+  /** Of the newest bench. `guessed`: its vendor did not say for how long. */
+  bench: { readonly because: FailureClass; readonly guessed: boolean } = { because: "rate_limit", guessed: false }
+  /** When it was last benched, or its circuit opened. */
+  outSinceMs = Number.NEGATIVE_INFINITY
   /** Set while its room is kept for a request that was passed over for too long. */
   keptFor: KeptFor | undefined
   readonly minute: RollingWindow

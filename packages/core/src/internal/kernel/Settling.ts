@@ -1,9 +1,7 @@
 /**
  * What the end of a call does to its provider: windows, learned tokens and limits, latency, breaker, bench, pin.
  */
-import { Duration } from "effect"
 import type { Usage } from "../../ChatResponse.ts"
-import { consequences } from "../../FailureClass.ts"
 import type { ProviderSpec } from "../../Provider.ts"
 import type { Dimension } from "../../RateLimit.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
@@ -71,7 +69,7 @@ export class Settling {
     settlement: Succeeded | Failed,
     { dayRequests, nowMs, requests }: Pick<Counts, "requests" | "dayRequests"> & { readonly nowMs: number }
   ): void {
-    const refunded = settlement._tag === "Failure" && consequences[settlement.class].tokens === "refunded"
+    const refunded = settlement._tag === "Failure" && this.settings.failures[settlement.class].tokens === "refunded"
     const nothing = { inputTokens: 0, outputTokens: 0 }
     const used: Usage = settlement.usage ?? (refunded ? nothing : reservation)
     const output = counted(used.outputTokens, reservation.outputTokens)
@@ -98,12 +96,14 @@ export class Settling {
       provider.learned.learnInput(input, reservation.estimatedInputTokens)
       provider.learned.learnOutput(counted(usage.outputTokens, reservation.outputTokens))
     }
+    // It was called although it was set aside, and is well.
+    if (reservation.lastResort === true && provider.bench.guessed) provider.benchedUntilMs = nowMs
     if (reservation.sessionId !== undefined) this.pins.answered(reservation.sessionId, provider.spec.name, nowMs)
     this.#result(provider, reservation, "success", nowMs)
   }
 
   #failed(provider: ProviderLedger, reservation: Reservation, failure: Failed, nowMs: number): void {
-    const consequence = consequences[failure.class]
+    const consequence = this.settings.failures[failure.class]
     const hasty = failure.class === "timeout" && failure.latencyMs < provider.latencyMs * patience
     this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
     if (failure.class === "timeout") this.#slower(provider, failure.latencyMs, nowMs)
@@ -111,11 +111,11 @@ export class Settling {
     // "Retry-After: 0" names no time.
     const asked = failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 &&
       Number.isFinite(failure.retryAfterMs)
-    const usual = consequence.bench === undefined ? 0 : Duration.toMillis(consequence.bench)
-    const forMs = asked ? failure.retryAfterMs : usual
+    const forMs = asked ? failure.retryAfterMs : consequence.bench
     if (forMs <= 0 || nowMs + forMs <= provider.benchedUntilMs) return
     provider.benchedUntilMs = nowMs + forMs
-    provider.benchedBecause = failure.class
+    provider.bench = { because: failure.class, guessed: !asked }
+    provider.outSinceMs = nowMs
     this.onChange({ _tag: "Benched", provider: provider.spec.name, because: failure.class, forMs, atMs: nowMs })
   }
 
@@ -139,6 +139,7 @@ export class Settling {
     const from = provider.breaker._tag
     provider.breaker = breaker
     if (from === breaker._tag) return
+    if (breaker._tag === "open") provider.outSinceMs = nowMs
     this.onChange({ _tag: "CircuitMoved", provider: provider.spec.name, from, to: breaker._tag, atMs: nowMs })
   }
 }

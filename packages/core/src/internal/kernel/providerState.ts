@@ -9,7 +9,7 @@ const tokensRow = rowOf("tokens")
 /** A provider as seen from outside, as of its last `roll`. */
 export const providerState = (provider: ProviderLedger): ProviderState => {
   provider.measure()
-  const { benchedBecause, benchedUntilMs, breaker, nowMs, spec } = provider
+  const { bench, benchedUntilMs, breaker, nowMs, spec } = provider
   const limitState = (row: number): LimitState => {
     const meter = provider.meters[row]!
     return {
@@ -35,7 +35,7 @@ export const providerState = (provider: ProviderLedger): ProviderState => {
     latencyMs: provider.latencyMs,
     circuit: breaker._tag,
     circuitRetryAfterMs: breaker._tag === "open" ? Math.max(0, breaker.untilMs - nowMs) : undefined,
-    benched: benchedUntilMs > nowMs ? { forMs: benchedUntilMs - nowMs, because: benchedBecause } : undefined,
+    benched: benchedUntilMs > nowMs ? { forMs: benchedUntilMs - nowMs, because: bench.because } : undefined,
     dryInMs: dryInMs(provider)
   }
 }

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Effect, Exit, type ManagedRuntime } from "effect"
+import { Cause, type Duration, Effect, Exit, type ManagedRuntime } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import { Router } from "./Router.ts"
@@ -37,6 +37,16 @@ export class PromiseRouter<E> implements AsyncDisposable {
 
   status(): Promise<RouterStatus> {
     return this.#run(Effect.flatMap(Router, (router) => router.status))
+  }
+
+  /** As `Router.forceOpen`; rejects with `UnknownProvider`. */
+  forceOpen(provider: string, options?: { readonly for?: Duration.DurationInput | undefined }): Promise<void> {
+    return this.#run(Effect.flatMap(Router, (router) => router.forceOpen(provider, options)))
+  }
+
+  /** As `Router.forceClose`; rejects with `UnknownProvider`. */
+  forceClose(provider: string): Promise<void> {
+    return this.#run(Effect.flatMap(Router, (router) => router.forceClose(provider)))
   }
 
   /** Releases what the router holds; calls under way still end, later ones reject with `RouterClosed`. */

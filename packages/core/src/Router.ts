@@ -116,8 +116,9 @@ const make = Effect.gen(function*() {
     )
   }
 
-  const attempt = makeAttempt({ registry, state: guardState(state), settings, publish })
-  const route = makeRounds({ attempt, budget: new RetryBudget(settings.retryBudget), settings })
+  const budget = new RetryBudget(settings.retryBudget)
+  const attempt = makeAttempt({ registry, state: guardState(state), settings, budget, publish })
+  const route = makeRounds({ attempt, budget, settings })
 
   const unknown = (provider: string, providers: ReadonlyArray<Provider>) =>
     new UnknownProvider({ provider, registered: providers.map(({ name }) => name) })

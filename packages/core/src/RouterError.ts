@@ -103,6 +103,7 @@ export interface FailedAttempt {
   readonly status?: number | undefined
   readonly latencyMs: number
   readonly message: string
+  /** When it may be called again: as the vendor asked, else the end of its bench. */
   readonly retryAfterMs?: number | undefined
 }
 

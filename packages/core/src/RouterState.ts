@@ -135,7 +135,7 @@ export interface ProviderState {
   readonly inFlight: number
   readonly latencyMs: number
   readonly circuit: "closed" | "open" | "half_open"
-  /** While the circuit is open: how long until it lets a probe through. */
+  /** While the circuit is open: how long until it lets a probe through; absent where it waits for `forceClose`. */
   readonly circuitRetryAfterMs?: number | undefined
   readonly benched?: { readonly forMs: number; readonly because: FailureClass } | undefined
   /** How long until it runs dry at the present rate, within the look-ahead. */

@@ -16,9 +16,14 @@ export class RetryBudget {
     this.#left = Math.min(this.settings.burst, this.#left + this.settings.ratio)
   }
 
+  /** There is no call left in it. */
+  get isSpent(): boolean {
+    return this.#left < 1
+  }
+
   /** Whether there is one more call in it, which is then spent. */
   spend(): boolean {
-    if (this.#left < 1) return false
+    if (this.isSpent) return false
     this.#left--
     return true
   }

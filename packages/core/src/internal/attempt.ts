@@ -10,12 +10,14 @@ import type { Demand, Reservation, Restore } from "../RouterState.ts"
 import { callProvider, type Outcome } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
 import type { GuardedState } from "./guardedState.ts"
+import type { RetryBudget } from "./RetryBudget.ts"
 import { answerOf, eventOf, exhausted, type Route, turnedAway } from "./route.ts"
 
 interface Services {
   readonly registry: ProviderRegistryService
   readonly state: GuardedState
   readonly settings: RouterSettings
+  readonly budget: RetryBudget
   readonly publish: (event: RouteEvent) => void
 }
 
@@ -47,10 +49,17 @@ const settle = (
     })
   )
 
-const noteFailure = (route: Route, { model, name }: Provider, { exit, latencyMs }: Outcome): void => {
+const noteFailure = (
+  { settings }: Services,
+  route: Route,
+  { model, name }: Provider,
+  { exit, latencyMs }: Outcome
+): void => {
   const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
   if (failure === undefined) return
-  const { class: failureClass, message, retryAfterMs, status } = failure
+  const { class: failureClass, message, status } = failure
+  // Where the vendor did not say when it is back, it is called again once its bench has ended.
+  const retryAfterMs = failure.retryAfterMs ?? (settings.failures[failureClass].bench || undefined)
   route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
 }
 
@@ -113,7 +122,7 @@ const call = (
       outcome.exit,
       (response) => answerOf(route, called.reservation, response, outcome.latencyMs)
     )
-    const note = Effect.sync(() => noteFailure(route, called.provider, outcome))
+    const note = Effect.sync(() => noteFailure(services, route, called.provider, outcome))
     return settle(services, route, called, outcome).pipe(Effect.zipRight(note), Effect.zipRight(answer))
   })
 
@@ -148,6 +157,10 @@ export const makeAttempt = (services: Services) => {
         if (provider === undefined || leftMs < shortestCallMs) {
           yield* services.state.settle(reservation, { _tag: "Unused" })
           return yield* provider === undefined ? restore(attempt(route)) : deadlineExceeded(route)
+        }
+        if (route.roundStart > 0 && !services.budget.spend()) {
+          yield* services.state.settle(reservation, { _tag: "Unused" })
+          return yield* exhausted(route, [], "retryBudget")
         }
         const timeoutMs = attemptMs(route, asked, { leftMs, provider: provider.name })
         return yield* call(services, route, { provider, reservation, waitedMs }, { timeoutMs, restore })

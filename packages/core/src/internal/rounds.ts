@@ -29,7 +29,6 @@ const backInMs = ({ failed, roundStart }: Route, { failures }: RouterSettings): 
 export const makeRounds = ({ attempt, budget, settings }: Parts) => {
   const round = (route: Route): Effect.Effect<ChatResponse, RouterError> => {
     if (route.failed.length >= route.maxAttempts) return Effect.fail(exhausted(route, [], "maxAttempts"))
-    if (route.roundStart > 0 && !budget.spend()) return Effect.fail(exhausted(route, [], "retryBudget"))
     return Effect.catchTag(
       attempt(route),
       "ProviderFailure",
@@ -48,6 +47,7 @@ export const makeRounds = ({ attempt, budget, settings }: Parts) => {
     if (asked === undefined) return Effect.fail(error)
     const ended = (by: EndedBy) => Effect.fail(exhausted(route, error.perProvider, by))
     if (route.failed.length >= route.maxAttempts) return ended("maxAttempts")
+    if (budget.isSpent) return ended("retryBudget")
     return Effect.clockWith((clock) => {
       const wallMs = clock.unsafeCurrentTimeMillis()
       const stepped = Effect.suspend(() => settings.rounds.step(wallMs, error, state))

@@ -34,7 +34,9 @@ export const providerState = (provider: ProviderLedger): ProviderState => {
     inFlight: provider.inFlight,
     latencyMs: provider.latencyMs,
     circuit: breaker._tag,
-    circuitRetryAfterMs: breaker._tag === "open" ? Math.max(0, breaker.untilMs - nowMs) : undefined,
+    circuitRetryAfterMs: breaker._tag === "open" && Number.isFinite(breaker.untilMs)
+      ? Math.max(0, breaker.untilMs - nowMs)
+      : undefined,
     benched: benchedUntilMs > nowMs ? { forMs: benchedUntilMs - nowMs, because: bench.because } : undefined,
     dryInMs: dryInMs(provider)
   }

@@ -111,8 +111,11 @@ const make = Effect.gen(function*() {
     const estimated = Effect.suspend(() => estimator.estimate(request))
     const inTime = within(estimated, Math.min(longestEstimateMs, timeoutMs / 2), () => Exit.succeed(Number.NaN))
     return Effect.flatMap(
-      Effect.catchAllDefect(inTime, () => Effect.succeed(Number.NaN)),
-      (tokens) => Number.isFinite(tokens) && tokens >= 0 ? Effect.succeed(tokens) : heuristic.estimate(request)
+      Effect.exit(inTime),
+      (exit) =>
+        Exit.isSuccess(exit) && Number.isFinite(exit.value) && exit.value >= 0
+          ? Effect.succeed(exit.value)
+          : heuristic.estimate(request)
     )
   }
 

@@ -1,4 +1,4 @@
-import { Cause, Effect, Exit, Option } from "effect"
+import { Cause, Effect, Exit, FiberRef, Option } from "effect"
 import type { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
 import { consequences } from "../FailureClass.ts"
@@ -38,11 +38,14 @@ const known = (failure: ProviderFailure): ProviderFailure =>
     // An error's own message is no property that a spread takes along.
     : new ProviderFailure({ ...failure, message: failure.message, class: "transient" })
 
-/** A failure whose class says what happened: a typed failure, else the interruption, else the defect. */
-const classified = (cause: Cause.Cause<ProviderFailure>): ProviderFailure | undefined =>
+/**
+ * A failure whose class says what happened: a typed failure, else the caller's interruption (`undefined`), else a fault
+ * of the adapter, which may be that it interrupts itself.
+ */
+const classified = (cause: Cause.Cause<ProviderFailure>, isCancelled: boolean): ProviderFailure | undefined =>
   Option.getOrElse(
     Option.map(Cause.failureOption(cause), known),
-    () => Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
+    () => isCancelled && Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
   )
 
 const settlementOf = (
@@ -83,8 +86,8 @@ export const callProvider = (
         (answered) => within(answered, timeoutMs, timedOut(timeoutMs)),
         restore,
         Effect.exit,
-        Effect.map((exit): Outcome => {
-          const failure = Exit.isFailure(exit) ? classified(exit.cause) : undefined
+        Effect.zipWith(FiberRef.get(FiberRef.interruptedCause), (exit, interrupted): Outcome => {
+          const failure = Exit.isFailure(exit) ? classified(exit.cause, !Cause.isEmpty(interrupted)) : undefined
           const ended = failure === undefined ? exit : Exit.fail(failure)
           const latencyMs = monotonicMs(clock) - startedMs
           return { exit: ended, latencyMs, settlement: settlementOf(ended, latencyMs) }

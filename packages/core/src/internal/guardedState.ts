@@ -1,4 +1,4 @@
-import { Effect, Exit } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import { StateUnavailable } from "../RouterError.ts"
 import type { Decision, Demand, Reservation, Restore, RouterStateService, Settled, Settlement } from "../RouterState.ts"
 import { within } from "./within.ts"
@@ -17,33 +17,34 @@ export interface GuardedState {
 
 const overdue: unique symbol = Symbol("route-llm/overdue")
 
-const noSettlement = (cause: unknown): Effect.Effect<undefined> =>
-  Effect.as(Effect.logError("route-llm: a reservation could not be settled", cause), undefined)
-
 export const guardState = (state: RouterStateService): GuardedState => {
   // A state in this process needs no timer: it ends each wait itself, and settles at once.
   const bounded = (restore: Restore, ms: number): Restore =>
     state.isLocal ? restore : (effect) => restore(within(effect, ms, () => Exit.die(overdue)))
 
-  const settle: GuardedState["settle"] = (reservation, settlement) =>
-    Effect.catchAllCause(Effect.suspend(() => state.settle(reservation, settlement)), noSettlement)
+  const settleOnce: GuardedState["settle"] = (reservation, settlement) => {
+    const settled = Effect.suspend(() => state.settle(reservation, settlement))
+    return state.isLocal
+      ? settled
+      : within(Effect.interruptible(settled), longestSettleMs, () => Exit.die(overdue))
+  }
 
   return {
     reserve: (demand, restore) =>
-      Effect.catchAllDefect(
-        Effect.suspend((): Effect.Effect<Answer, StateUnavailable> =>
-          state.reserve(demand, bounded(restore, demand.timeLeftMs))
-        ),
-        (defect) =>
-          defect === overdue
-            ? Effect.succeed<Answer>({ _tag: "Overdue" })
-            : new StateUnavailable({ cause: defect })
+      Effect.catchAllCause(
+        Effect.suspend(() => state.reserve(demand, bounded(restore, demand.timeLeftMs))),
+        (cause): Effect.Effect<Answer, StateUnavailable> => {
+          const fault = Cause.squash(cause)
+          return fault === overdue ? Effect.succeed({ _tag: "Overdue" }) : new StateUnavailable({ cause: fault })
+        }
       ),
-    settle: state.isLocal
-      ? settle
-      : (reservation, settlement) => {
-        const late = () => Exit.succeed(undefined)
-        return within(settle(reservation, settlement), longestSettleMs, late)
-      }
+    // Once more, since a reservation that nobody settles takes capacity for ever; the answer does not wait for it.
+    settle: (reservation, settlement) =>
+      Effect.catchAllCause(settleOnce(reservation, settlement), () =>
+        settleOnce(reservation, settlement).pipe(
+          Effect.catchAllCause((cause) => Effect.logError("route-llm: a reservation could not be settled", cause)),
+          Effect.forkDaemon,
+          Effect.as(undefined)
+        ))
   }
 }

@@ -1,0 +1,48 @@
+import { PromiseRouter } from "@route-llm/core"
+import { hang, RouterTest } from "@route-llm/core/testing"
+import { ManagedRuntime } from "effect"
+import { getEventListeners } from "node:events"
+import { describe, expect, it } from "vitest"
+
+const hello = { messages: [{ role: "user", content: "Hello" }] } as const
+
+const routerOver = (...[providers, options]: Parameters<typeof RouterTest.layer>) =>
+  new PromiseRouter(ManagedRuntime.make(RouterTest.layer(providers, options)))
+
+describe("PromiseRouter", () => {
+  it("answers, and leaves no listener on a signal that lives on", async () => {
+    await using router = routerOver({ a: {} })
+    const { signal } = new AbortController()
+    for (let turn = 0; turn < 20; turn++) {
+      expect(await router.chat(hello, { signal })).toMatchObject({ provider: "a" })
+    }
+    expect(getEventListeners(signal, "abort")).toHaveLength(0)
+  })
+
+  it("rejects with the signal's reason, also one that was aborted before", async () => {
+    await using router = routerOver({ a: { script: [hang] } })
+    const controller = new AbortController()
+    const reason = new Error("the user has left")
+    const chat = router.chat(hello, { signal: controller.signal })
+    controller.abort(reason)
+    await expect(chat).rejects.toBe(reason)
+    await expect(router.chat(hello, { signal: controller.signal })).rejects.toBe(reason)
+    expect(await router.status()).toMatchObject({ a: { inFlight: 0, circuit: "closed" } })
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0)
+  })
+
+  it("moves circuits by hand", async () => {
+    await using router = routerOver({ a: { weight: 9 }, b: {} })
+    await router.forceOpen("a", { for: "1 hour" })
+    expect(await router.chat(hello)).toMatchObject({ provider: "b" })
+    await router.forceClose("a")
+    expect(await router.chat(hello)).toMatchObject({ provider: "a" })
+    await expect(router.forceOpen("z")).rejects.toMatchObject({ _tag: "UnknownProvider" })
+  })
+
+  it("says so when it is used after it was closed", async () => {
+    const router = routerOver({ a: {} })
+    await router.close()
+    await expect(router.chat(hello)).rejects.toMatchObject({ _tag: "RouterClosed" })
+  })
+})

@@ -17,7 +17,7 @@
  */
 import { Array as Arr, Either, identity, Order, Schema } from "effect"
 import { OnSaturated } from "./ChatRequest.ts"
-import { apiKey, baseUrl, flag, limit, redisUrl, seconds, share, text, weight } from "./internal/configFields.ts"
+import { apiKey, baseUrl, count, flag, limit, redisUrl, seconds, share, text, weight } from "./internal/configFields.ts"
 import { allows, problemsOf } from "./internal/configIssues.ts"
 import { renderPath } from "./internal/schemaIssues.ts"
 import { type ConfigIssue, InvalidConfig } from "./RouterError.ts"
@@ -95,9 +95,21 @@ const WeightsByLane = Schema.Struct({
 const CircuitBreaker = allows(
   Schema.Struct({
     /** Consecutive failures that open a provider's circuit; default 5. */
-    failureThreshold: Schema.optional(allows(Schema.Int.pipe(Schema.positive()), "a whole number ≥ 1")),
-    /** How long an opened circuit lets nothing through; default 30. */
-    cooldownSeconds: Schema.optional(seconds)
+    failureThreshold: Schema.optional(count),
+    /** How long an opened circuit lets nothing through; default 30. Doubles with each probe that fails. */
+    cooldownSeconds: Schema.optional(seconds),
+    /** The longest a growing cooldown gets; default 300. */
+    maxCooldownSeconds: Schema.optional(seconds),
+    /** The share of failures that opens it too, among `minimumCalls`; default 0.5. */
+    errorRatio: Schema.optional(
+      allows(Schema.Positive.pipe(Schema.lessThanOrEqualTo(1)), "a share above 0, at most 1")
+    ),
+    /** Calls below which their share of failures says nothing; default 20. */
+    minimumCalls: Schema.optional(count),
+    /** How long a circuit that has closed lets through only as many more as succeed; default 30. */
+    rampSeconds: Schema.optional(seconds),
+    /** `false`: no call while no provider is in service; default true, one a second. */
+    lastResort: Schema.optional(flag)
   }),
   "the circuit breaker's settings by name"
 )
@@ -114,7 +126,7 @@ const WaitingConfig = allows(
     maxWaitSeconds: Schema.optional(seconds),
     /** A request that came this much earlier goes before one of the next higher lane; default 30. */
     ageingSeconds: Schema.optional(seconds),
-    /** From this wait on room is kept for the first in line; default 10. */
+    /** From this wait on room is kept for the first in line; default 30. */
     keepAfterSeconds: Schema.optional(seconds)
   }),
   "the waiting line's settings by name"
@@ -143,6 +155,12 @@ export const RouterConfig = allows(
     waiting: Schema.optional(WaitingConfig),
     /** How candidates are ordered; default `formula`. */
     policy: Schema.optional(allows(Schema.Literal("formula", "fit"), "formula or fit")),
+    /** The budget of a whole route; default 60. */
+    timeoutSeconds: Schema.optional(seconds),
+    /** The longest one attempt may take; default half of what is left while there is another provider. */
+    attemptTimeoutSeconds: Schema.optional(seconds),
+    /** The most calls for one request; default 10. */
+    maxAttempts: Schema.optional(count),
     /** Share of each window that only the high lane may use, 0 to below 100; default 0. */
     highPriorityReservePct: Schema.optional(
       allows(Schema.Finite.pipe(Schema.greaterThanOrEqualTo(0), Schema.lessThan(100)), "a percentage, 0 ≤ it < 100")
@@ -253,14 +271,18 @@ const toMs = (seconds: number | undefined) => seconds === undefined ? undefined 
  * @since 0.1.0
  */
 export const toRouterOptions = (config: RouterConfig): RouterOptionsInput => {
-  const { circuitBreaker, highPriorityReservePct, policy, waiting = {}, weights, windowSeconds } = config
+  const { circuitBreaker = {}, highPriorityReservePct, maxAttempts, policy, waiting = {}, weights } = config
   const { ageingSeconds, keepAfterSeconds, maxWaitSeconds, ...line } = waiting
+  const { cooldownSeconds, lastResort, maxCooldownSeconds, rampSeconds, ...breaker } = circuitBreaker
   return {
-    window: toMs(windowSeconds),
+    window: toMs(config.windowSeconds),
     weights: weights !== undefined && "capacity" in weights ? { normal: weights } : weights,
     breaker: {
-      failureThreshold: circuitBreaker?.failureThreshold,
-      cooldown: toMs(circuitBreaker?.cooldownSeconds)
+      ...breaker,
+      cooldown: toMs(cooldownSeconds),
+      maxCooldown: toMs(maxCooldownSeconds),
+      ramp: toMs(rampSeconds),
+      lastResort: lastResort === false ? Number.POSITIVE_INFINITY : undefined
     },
     waiting: {
       ...line,
@@ -269,6 +291,9 @@ export const toRouterOptions = (config: RouterConfig): RouterOptionsInput => {
       keepAfter: toMs(keepAfterSeconds)
     },
     policy,
+    timeout: toMs(config.timeoutSeconds),
+    attemptTimeout: toMs(config.attemptTimeoutSeconds),
+    maxAttempts,
     highPriorityReservePct
   }
 }

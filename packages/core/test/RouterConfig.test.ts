@@ -22,7 +22,8 @@ const httpUrl = "expected an address that starts with http:// or https://, witho
 const redisUrl = "expected an address that starts with redis:// or rediss://"
 const weights = "expected { capacity, latency, static }, or such weights by lane: { normal, high, low }"
 const knownAtRoot =
-  "known here: providers, redisUrl, windowSeconds, weights, circuitBreaker, waiting, policy, highPriorityReservePct"
+  "known here: providers, redisUrl, windowSeconds, weights, circuitBreaker, waiting, policy, timeoutSeconds, "
+  + "attemptTimeoutSeconds, maxAttempts, highPriorityReservePct"
 
 describe("decodeRouterConfig", () => {
   const refused: ReadonlyArray<readonly [input: unknown, ...issues: ReadonlyArray<string>]> = [
@@ -65,6 +66,13 @@ describe("decodeRouterConfig", () => {
     [provider({ tpmLimit: null }), `providers[1].tpmLimit: ${limit}, found nothing`],
     [provider({ tpmLimit: 5n }), `providers[1].tpmLimit: ${limit}, found a bigint`],
     [provider({ tpmLimit: "x".repeat(25) }), `providers[1].tpmLimit: ${limit}, found a text of length 25`],
+    [provider({ contextWindow: 0 }), `providers[1].contextWindow: ${limit}, found 0`],
+    [settings({ maxAttempts: 0 }), "maxAttempts: expected a whole number ≥ 1, found 0"],
+    [settings({ timeoutSeconds: 0 }), `timeoutSeconds: ${seconds}, found 0`],
+    [
+      settings({ circuitBreaker: { errorRatio: 0 } }),
+      "circuitBreaker.errorRatio: expected a share above 0, at most 1, found 0"
+    ],
     [provider({ weight: -0.1 }), `providers[1].weight: ${weight}, found -0.1`],
     [provider({ enabled: "yes" }), "providers[1].enabled: expected true or false, found the text \"yes\""],
     [
@@ -197,13 +205,35 @@ describe("toRouterOptions", () => {
       providers: [],
       windowSeconds: 0.5,
       weights: set,
-      circuitBreaker: { failureThreshold: 2, cooldownSeconds: 7 },
+      circuitBreaker: {
+        failureThreshold: 2,
+        cooldownSeconds: 7,
+        maxCooldownSeconds: 70,
+        errorRatio: 0.25,
+        minimumCalls: 9,
+        rampSeconds: 5,
+        lastResort: false
+      },
+      timeoutSeconds: 90,
+      attemptTimeoutSeconds: 40,
+      maxAttempts: 3,
       highPriorityReservePct: 12.5
     })
     expect(mapped).toMatchObject({
       window: 500,
       weights: { normal: set, high: { latency: 0.4 } },
-      breaker: { failureThreshold: 2, cooldown: 7_000 },
+      breaker: {
+        failureThreshold: 2,
+        cooldown: 7_000,
+        maxCooldown: 70_000,
+        errorRatio: 0.25,
+        minimumCalls: 9,
+        ramp: 5_000,
+        lastResort: Infinity
+      },
+      timeout: 90_000,
+      attemptTimeout: 40_000,
+      maxAttempts: 3,
       highPriorityReservePct: 12.5
     })
     expect(options({ providers: [], weights: { low: set } }).weights).toMatchObject({

@@ -36,6 +36,7 @@ import {
   type RouterConfigInput,
   RouterLive,
   RouterOptions,
+  type RouterOptionsInput,
   RouterState,
   type RouterStatus,
   TokenEstimator,
@@ -69,6 +70,8 @@ export interface LLMRouterOptions {
    * waits for (0.2 s). `"heuristic"`: by classes of characters, without a vocabulary.
    */
   readonly estimator?: "tiktoken" | "heuristic" | undefined
+  /** What a configuration cannot say, such as a `Schedule` of rounds or rows of `failures`; it outranks it. */
+  readonly router?: RouterOptionsInput | undefined
 }
 
 /**
@@ -140,10 +143,17 @@ export class LLMRouter implements AsyncDisposable {
   readonly #configured: ReadonlySet<string>
   #closed = false
 
-  private constructor(config: RouterConfig, { estimator, onRoute }: LLMRouterOptions) {
+  private constructor(config: RouterConfig, { estimator, onRoute, router = {} }: LLMRouterOptions) {
+    const configured = toRouterOptions(config)
+    const options = {
+      ...configured,
+      ...router,
+      breaker: { ...configured.breaker, ...router.breaker },
+      waiting: { ...configured.waiting, ...router.waiting }
+    }
     const Live = RouterLive.pipe(
       Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), RouterState.layerMemory]),
-      Layer.provide(RouterOptions.layer(toRouterOptions(config))),
+      Layer.provide(RouterOptions.layer(options)),
       Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
       Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))
     )
@@ -197,6 +207,18 @@ export class LLMRouter implements AsyncDisposable {
   async status(): Promise<RouterStatus> {
     if (this.#connecting !== undefined) await this.#connecting
     return this.#router.status()
+  }
+
+  /** Takes a provider out of service, for so long or until `forceClose`; rejects with `UnknownProvider`. */
+  async forceOpen(provider: string, options?: Parameters<PromiseRouter<never>["forceOpen"]>[1]): Promise<void> {
+    if (this.#connecting !== undefined) await this.#connecting
+    return this.#router.forceOpen(provider, options)
+  }
+
+  /** Puts it back into service at once, whatever had taken it out. */
+  async forceClose(provider: string): Promise<void> {
+    if (this.#connecting !== undefined) await this.#connecting
+    return this.#router.forceClose(provider)
   }
 
   /** Takes every provider out; calls under way still end, later ones reject with `RouterClosed`. */

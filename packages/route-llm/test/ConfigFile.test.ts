@@ -89,6 +89,7 @@ describe("fromText", () => {
       "providers: []\n__proto__: {}\nx: 1",
       ...["2:1 __proto__", "3:1 x"].map((at) =>
         `${at}: unknown key, known here: providers, redis_url, window_seconds, weights, circuit_breaker, waiting, policy, `
+        + `timeout_seconds, attempt_timeout_seconds, max_attempts, `
         + "high_priority_reserve_pct"
       )
     ],

@@ -55,6 +55,7 @@ export const seconds = allows(
   Schema.Finite.pipe(Schema.positive(), Schema.lessThanOrEqualTo(86_400)),
   "a number of seconds greater than 0, at most 86400 (a day)"
 )
+export const count = allows(Schema.Int.pipe(Schema.positive()), "a whole number ≥ 1")
 export const flag = allows(Schema.Boolean, "true or false")
 
 export const share = allows(Schema.Finite.pipe(Schema.between(0, 1)), "a share from 0 to 1")

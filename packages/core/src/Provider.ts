@@ -5,11 +5,12 @@
  * @since 0.1.0
  */
 import { Data } from "effect"
-import type { Effect } from "effect"
+import type { Effect, Scope } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ProviderResponse, Usage } from "./ChatResponse.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { Counting, LimitReading, Limits } from "./RateLimit.ts"
+import type { ProviderStream } from "./StreamPart.ts"
 
 /**
  * What admission needs to know of a provider. It travels with each reservation, so a state store keeps no
@@ -41,6 +42,11 @@ export interface Provider extends ProviderSpec {
    * `ProviderFailure`, classified; a defect is taken for a `transient` failure of this attempt.
    */
   readonly chat: (request: ChatRequest) => Effect.Effect<ProviderResponse, ProviderFailure>
+  /**
+   * The same call, answered in parts. It succeeds once the vendor has begun to answer; closing the scope aborts the call
+   * on the wire, wherever it is. Absent: the router streams the answer of `chat` as one part.
+   */
+  readonly stream?: ((request: ChatRequest) => Effect.Effect<ProviderStream, ProviderFailure, Scope.Scope>) | undefined
 }
 
 /**

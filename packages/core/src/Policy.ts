@@ -25,7 +25,7 @@ export interface Candidate {
   readonly name: string
   /** The provider's static weight. */
   readonly weight: number
-  /** Moving average, in ms. */
+  /** Moving average in ms: of whole calls, or of the time to the first token for a request that is streamed. */
   readonly latencyMs: number
   /** Calls under way. */
   readonly inFlight: number

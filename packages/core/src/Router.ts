@@ -35,6 +35,7 @@ import { Context, Duration, Effect, Exit, Layer, Predicate, PubSub, Stream } fro
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import { makeAttempt } from "./internal/attempt.ts"
+import { chatCall } from "./internal/chatCall.ts"
 import { monotonicMs } from "./internal/clock.ts"
 import { guardState } from "./internal/guardedState.ts"
 import { RetryBudget } from "./internal/RetryBudget.ts"
@@ -120,8 +121,8 @@ const make = Effect.gen(function*() {
   }
 
   const budget = new RetryBudget(settings.retryBudget)
-  const attempt = makeAttempt({ registry, state: guardState(state), settings, budget, publish })
-  const route = makeRounds({ attempt, budget, settings })
+  const services = { registry, state: guardState(state), settings, budget, publish }
+  const route = makeRounds({ attempt: makeAttempt(services, chatCall(services)), budget, settings })
 
   const unknown = (provider: string, providers: ReadonlyArray<Provider>) =>
     new UnknownProvider({ provider, registered: providers.map(({ name }) => name) })
@@ -148,6 +149,7 @@ const make = Effect.gen(function*() {
         attemptTimeoutMs: request.attemptTimeout === undefined
           ? settings.attemptTimeout
           : Duration.toMillis(request.attemptTimeout),
+        streams: false,
         failed: [],
         roundStart: 0
       })

@@ -5,12 +5,19 @@
  * @since 0.1.0
  */
 import { Data } from "effect"
+import type { Usage } from "./ChatResponse.ts"
 import type { FailureClass } from "./FailureClass.ts"
+import {
+  advice,
+  describeAttempt,
+  describeRefusal,
+  endings,
+  final,
+  lasting,
+  seconds,
+  times
+} from "./internal/errorText.ts"
 import type { Refusal } from "./RouterState.ts"
-
-const seconds = (ms: number): string => `${(Math.ceil(ms / 100) / 10).toFixed(1)} s`
-
-const times = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 /** The request itself is wrong; nothing was sent. `path` names the field. @since 0.1.0 */
 export class InvalidRequest extends Data.TaggedError("InvalidRequest")<{
@@ -54,11 +61,6 @@ export class TokenLimitExceeded extends Data.TaggedError("TokenLimitExceeded")<{
       + "Shorten the messages, lower maxTokens, or raise a provider's limit."
   }
 }
-
-const describeRefusal = ({ dimension, limit, needed, provider, reason, retryAfterMs }: Refusal): string =>
-  `${provider}: ${reason}`
-  + (dimension === undefined ? "" : ` (needs ${needed} of ${limit} ${dimension})`)
-  + (Number.isFinite(retryAfterMs) ? `, free in ${seconds(retryAfterMs)}` : "")
 
 /**
  * No candidate may take the request: each is full, benched or has an open circuit, and its time would come too late or
@@ -107,9 +109,6 @@ export interface FailedAttempt {
   readonly retryAfterMs?: number | undefined
 }
 
-const describeAttempt = ({ class: failure, latencyMs, message, provider, status }: FailedAttempt): string =>
-  `${provider}: ${failure}${status === undefined ? "" : ` (${status})`} after ${Math.round(latencyMs)} ms, ${message}`
-
 /**
  * Why a route that might have gone on ended: the schedule of rounds said so, it had made the most calls it may, another
  * round could not have ended in time, or too many retries were under way already.
@@ -117,38 +116,6 @@ const describeAttempt = ({ class: failure, latencyMs, message, provider, status 
  * @since 0.1.0
  */
 export type EndedBy = "schedule" | "maxAttempts" | "timeout" | "retryBudget"
-
-const endings: Readonly<Record<EndedBy, string>> = {
-  schedule: "The schedule of rounds allows no other.",
-  maxAttempts: "These are all that `maxAttempts` allows.",
-  timeout: "There is no time for another round: raise `timeout`.",
-  retryBudget: "Too few requests succeed for more retries: see `retryBudget`."
-}
-
-/** What to do about each class; what is momentary needs no advice. */
-const advice: { readonly [Class in FailureClass]?: string } = {
-  quota: "Raise the spent quota or budget",
-  credential: "Check the key, and what it may be used for",
-  model_gone: "Check the model's name",
-  context_too_long: "Shorten the messages, or add a provider with a larger contextWindow",
-  request_too_large: "Send less at once, or raise the vendor's limit",
-  content_policy: "Change the content",
-  caller_fault: "Correct the request"
-}
-
-/** Classes that the same request would meet again. */
-const lasting: ReadonlySet<FailureClass> = new Set<FailureClass>([
-  "credential",
-  "model_gone",
-  "context_too_long",
-  "request_too_large",
-  "content_policy",
-  "caller_fault",
-  "cancelled"
-])
-
-/** Of these one is enough: every provider would say the same. */
-const final: ReadonlySet<FailureClass> = new Set<FailureClass>(["content_policy", "caller_fault", "cancelled"])
 
 /**
  * Providers were called and none answered. `attempts` holds each call in order; `perProvider` those that were not
@@ -192,6 +159,53 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{
   override get message(): string {
     return `No answer within ${seconds(this.timeoutMs)} (${times(this.attempts.length, "attempt")} had failed before). `
       + "Raise `timeout`, or look at the providers' latency in status()."
+  }
+}
+
+/**
+ * What had been received of an answer that was cut off. The text is at most its first million characters.
+ *
+ * @since 0.1.0
+ */
+export interface Received {
+  readonly text: string
+  readonly characters: number
+}
+
+/**
+ * An answer that had begun to arrive was cut off: nothing of it is sent again by itself, since the reader has seen it.
+ * `because` says how (`truncated`: it ended without its end); `usage` is as far as the vendor had told. `received` is the
+ * answer so far; it is no enumerable property, so that whoever logs the error does not log the answer.
+ *
+ * @since 0.1.0
+ */
+export class StreamInterrupted extends Data.TaggedError("StreamInterrupted")<{
+  readonly provider: string
+  readonly model: string
+  readonly because: FailureClass
+  readonly detail: string
+  readonly characters: number
+  readonly usage?: Usage | undefined
+  /** Every attempt of the route that failed, this one included. */
+  readonly attempts: ReadonlyArray<FailedAttempt>
+}> {
+  readonly isRetryable = true
+  declare readonly received: Received
+
+  static readonly make = (
+    { received, ...facts }: Omit<ConstructorParameters<typeof StreamInterrupted>[0], "characters"> & {
+      readonly received: Received
+    }
+  ): StreamInterrupted =>
+    Object.defineProperty(
+      new StreamInterrupted({ ...facts, characters: received.characters }),
+      "received",
+      { value: received, enumerable: false }
+    )
+
+  override get message(): string {
+    return `The answer of ${this.provider} was cut off after ${this.characters} characters: ${this.because}, ${this.detail}. `
+      + "Ask again, or stream with onInterrupt: \"restart\"."
   }
 }
 

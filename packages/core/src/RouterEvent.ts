@@ -22,6 +22,8 @@ export interface RouteEvent {
   readonly inputTokens: number
   readonly outputTokens: number
   readonly latencyMs: number
+  /** Of an answer that was streamed and had begun. */
+  readonly firstTokenMs?: number | undefined
   /** In line, before this attempt. */
   readonly waitedMs: number
   /** Of the provider after this attempt: share of the scarcest limit that is free, 0 to 100. */

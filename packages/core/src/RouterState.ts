@@ -35,6 +35,8 @@ export interface Demand {
   readonly waitMs: number
   /** What is left of the route's time. The wait ends early enough for a call to be made in it. */
   readonly timeLeftMs: number
+  /** The answer is streamed: what counts for it is the time to the first token. */
+  readonly streams?: boolean | undefined
   /** `false`: no provider that is out of service, even if all are; see `RouterOptions.breaker.lastResort`. */
   readonly lastResort?: boolean | undefined
 }
@@ -99,6 +101,7 @@ export interface Reservation {
   readonly sessionId?: string | undefined
   /** The provider was not in service, and none was: an answer ends its bench. */
   readonly lastResort?: boolean | undefined
+  readonly streams?: boolean | undefined
 }
 
 /**
@@ -133,7 +136,9 @@ export interface ProviderState {
   /** Share of the scarcest limit that is free, 0 to 1. */
   readonly headroom: number
   readonly inFlight: number
+  /** Moving averages: of whole calls, and to the first token of streamed ones. */
   readonly latencyMs: number
+  readonly firstTokenMs: number
   readonly circuit: "closed" | "open" | "half_open"
   /** While the circuit is open: how long until it lets a probe through; absent where it waits for `forceClose`. */
   readonly circuitRetryAfterMs?: number | undefined
@@ -163,6 +168,8 @@ export type Settlement =
     readonly _tag: "Success"
     readonly usage?: Usage | undefined
     readonly latencyMs: number
+    /** Of an answer that was streamed and had begun. */
+    readonly firstTokenMs?: number | undefined
     readonly limits?: ReadonlyArray<LimitReading> | undefined
   }
   | {
@@ -170,6 +177,8 @@ export type Settlement =
     readonly class: FailureClass
     readonly usage?: Usage | undefined
     readonly latencyMs: number
+    /** Of an answer that was streamed and had begun. */
+    readonly firstTokenMs?: number | undefined
     readonly retryAfterMs?: number | undefined
     readonly limits?: ReadonlyArray<LimitReading> | undefined
   }

@@ -39,6 +39,8 @@ export interface ProviderStatus {
   readonly benchedForMs?: number | undefined
   readonly benchedBecause?: FailureClass | undefined
   readonly avgLatencyMs: number
+  /** To the first token of streamed answers. */
+  readonly avgFirstTokenMs: number
   readonly inFlight: number
   /** Every limit that is known, by dimension. */
   readonly limits: Readonly<Partial<Record<Dimension, LimitStatus>>>
@@ -65,6 +67,7 @@ export const toStatus = (states: ReadonlyArray<ProviderState>): RouterStatus =>
     benchedForMs: state.benched?.forMs,
     benchedBecause: state.benched?.because,
     avgLatencyMs: state.latencyMs,
+    avgFirstTokenMs: state.firstTokenMs,
     inFlight: state.inFlight,
     limits: Object.fromEntries(
       state.limits.map(({ dimension, ...limit }): [string, LimitStatus] => [dimension, limit])

@@ -1,67 +1,32 @@
-import { Cause, Effect, Exit, Option, Random } from "effect"
-import type { ChatResponse } from "../ChatResponse.ts"
+import { Effect, Random } from "effect"
 import type { Provider, ProviderFailure } from "../Provider.ts"
 import type { ProviderRegistryService } from "../ProviderRegistry.ts"
 import { DeadlineExceeded } from "../RouterError.ts"
 import type { RouterError } from "../RouterError.ts"
-import type { RouteEvent } from "../RouterEvent.ts"
 import type { RouterSettings } from "../RouterOptions.ts"
-import type { Demand, Reservation, Restore } from "../RouterState.ts"
-import { callProvider, type Outcome } from "./callProvider.ts"
+import type { Demand } from "../RouterState.ts"
+import type { Budget } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
+import type { Called } from "./ending.ts"
 import type { GuardedState } from "./guardedState.ts"
 import type { RetryBudget } from "./RetryBudget.ts"
-import { answerOf, eventOf, exhausted, type Route, turnedAway } from "./route.ts"
+import { exhausted, type Route, turnedAway } from "./route.ts"
 
 interface Services {
   readonly registry: ProviderRegistryService
   readonly state: GuardedState
   readonly settings: RouterSettings
   readonly budget: RetryBudget
-  readonly publish: (event: RouteEvent) => void
 }
+
+/** The call of a provider whose capacity is reserved. It settles the reservation, whatever happens. */
+export type Call<A> = (route: Route, called: Called, budget: Budget) => Effect.Effect<A, ProviderFailure>
 
 /** With less time than this left a call cannot succeed, but would be paid for. */
 const shortestCallMs = 1
 
 /** A provider that has refused a route this often for its rate is no candidate of it any more. */
 const mostRefusals = 3
-
-/** A reservation that was granted, and how long the route waited for it. */
-interface Called {
-  readonly provider: Provider
-  readonly reservation: Reservation
-  readonly waitedMs: number
-}
-
-/** Settles and tells. */
-const settle = (
-  { publish, state }: Services,
-  route: Route,
-  called: Called,
-  outcome: Outcome
-): Effect.Effect<void> =>
-  Effect.clockWith((clock) =>
-    Effect.map(state.settle(called.reservation, outcome.settlement), (after) => {
-      const timestamp = clock.unsafeCurrentTimeMillis()
-      const { provider, waitedMs } = called
-      publish(eventOf(route, called.reservation, outcome, { provider, state: after, waitedMs, timestamp }))
-    })
-  )
-
-const noteFailure = (
-  { settings }: Services,
-  route: Route,
-  { model, name }: Provider,
-  { exit, latencyMs }: Outcome
-): void => {
-  const failure = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
-  if (failure === undefined) return
-  const { class: failureClass, message, status } = failure
-  // Where the vendor did not say when it is back, it is called again once its bench has ended.
-  const retryAfterMs = failure.retryAfterMs ?? (settings.failures[failureClass].bench || undefined)
-  route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
-}
 
 /** Those that this route does not call, or not call again in this round. */
 const triedBy = (
@@ -94,6 +59,7 @@ const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArr
     sessionId: request.sessionId,
     forceProvider: request.forceProvider,
     lastResort: request.lastResort,
+    streams: route.streams,
     tried: triedBy(route, settings, providers),
     waitMs: maxWaitMs
   }
@@ -111,30 +77,15 @@ const attemptMs = (
   return others ? leftMs / 2 : leftMs
 }
 
-const call = (
-  services: Services,
-  route: Route,
-  called: Called,
-  budget: { readonly timeoutMs: number; readonly restore: Restore }
-): Effect.Effect<ChatResponse, ProviderFailure> =>
-  Effect.flatMap(callProvider(called.provider, route.request, budget), (outcome) => {
-    const answer = Effect.map(
-      outcome.exit,
-      (response) => answerOf(route, called.reservation, response, outcome.latencyMs)
-    )
-    const note = Effect.sync(() => noteFailure(services, route, called.provider, outcome))
-    return settle(services, route, called, outcome).pipe(Effect.zipRight(note), Effect.zipRight(answer))
-  })
-
 const deadlineExceeded = ({ failed, timeoutMs }: Route) => new DeadlineExceeded({ timeoutMs, attempts: failed })
 
 /**
- * One attempt: reserve, call, settle. Only waiting and the call are interruptible, so a reservation that was granted is
+ * One attempt: reserve, then call, which settles. Only waiting and the call are interruptible, so a reservation that was granted is
  * settled whatever happens. Fails with `ProviderFailure` where another candidate may do better, and with the route's own
  * error where there is none or no time.
  */
-export const makeAttempt = (services: Services) => {
-  const attempt = (route: Route): Effect.Effect<ChatResponse, ProviderFailure | RouterError> =>
+export const makeAttempt = <A>(services: Services, call: Call<A>) => {
+  const attempt = (route: Route): Effect.Effect<A, ProviderFailure | RouterError> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const clock = yield* Effect.clock
@@ -163,7 +114,7 @@ export const makeAttempt = (services: Services) => {
           return yield* exhausted(route, [], "retryBudget")
         }
         const timeoutMs = attemptMs(route, asked, { leftMs, provider: provider.name })
-        return yield* call(services, route, { provider, reservation, waitedMs }, { timeoutMs, restore })
+        return yield* call(route, { provider, reservation, waitedMs }, { timeoutMs, restore })
       })
     )
   return attempt

@@ -1,27 +1,25 @@
 import { Cause, Effect, Exit, FiberRef, Option } from "effect"
-import type { ChatRequest } from "../ChatRequest.ts"
-import type { ProviderResponse } from "../ChatResponse.ts"
 import { consequences } from "../FailureClass.ts"
-import { type Provider, ProviderFailure } from "../Provider.ts"
-import type { Restore, Settlement } from "../RouterState.ts"
+import { ProviderFailure } from "../Provider.ts"
+import type { Restore } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
 import { within } from "./within.ts"
 
-/** How one call to one provider ended. */
-export interface Outcome {
-  readonly exit: Exit.Exit<ProviderResponse, ProviderFailure>
+/** What a call may take, and what makes it interruptible. */
+export interface Budget {
+  readonly timeoutMs: number
+  readonly restore: Restore
+}
+
+/** How one call to one provider ended. An interruption among its causes is the caller's. */
+export interface Ended<A> {
+  readonly exit: Exit.Exit<A, ProviderFailure>
+  readonly startedMs: number
   readonly latencyMs: number
-  readonly settlement: Exclude<Settlement, { readonly _tag: "Unused" }>
 }
 
 const timedOut = (ms: number) => () =>
   Exit.fail(new ProviderFailure({ class: "timeout", message: `no answer within ${Math.round(ms)} ms` }))
-
-/** A provider may be anyone's own code: what it answers is checked before it is taken for an answer. */
-const isAnswer = (response: ProviderResponse): boolean =>
-  typeof response === "object" && response !== null && typeof response.content === "string"
-
-const notAnAnswer = () => new ProviderFailure({ class: "transient", message: "the adapter answered without content" })
 
 /** A defect is the adapter's fault, not the caller's: it costs this attempt only. */
 const fromDefect = (defect: unknown): ProviderFailure =>
@@ -31,12 +29,14 @@ const fromDefect = (defect: unknown): ProviderFailure =>
     cause: defect
   })
 
-/** Anyone's own provider may name a class that there is not. */
-const known = (failure: ProviderFailure): ProviderFailure =>
-  Object.hasOwn(consequences, failure.class)
-    ? failure
+/** Whatever a provider fails with; anyone's own provider may name a class that there is not. */
+export const asFailure = (thrown: unknown): ProviderFailure => {
+  if (!(thrown instanceof ProviderFailure)) return fromDefect(thrown)
+  return Object.hasOwn(consequences, thrown.class)
+    ? thrown
     // An error's own message is no property that a spread takes along.
-    : new ProviderFailure({ ...failure, message: failure.message, class: "transient" })
+    : new ProviderFailure({ ...thrown, message: thrown.message, class: "transient" })
+}
 
 /**
  * A failure whose class says what happened: a typed failure, else the caller's interruption (`undefined`), else a fault
@@ -44,53 +44,31 @@ const known = (failure: ProviderFailure): ProviderFailure =>
  */
 const classified = (cause: Cause.Cause<ProviderFailure>, isCancelled: boolean): ProviderFailure | undefined =>
   Option.getOrElse(
-    Option.map(Cause.failureOption(cause), known),
+    Option.map(Cause.failureOption(cause), asFailure),
     () => isCancelled && Cause.isInterrupted(cause) ? undefined : fromDefect(Cause.squash(cause))
   )
 
-const settlementOf = (
-  exit: Exit.Exit<ProviderResponse, ProviderFailure>,
-  latencyMs: number
-): Outcome["settlement"] =>
-  Exit.match(exit, {
-    onSuccess: ({ limits, usage }): Outcome["settlement"] => ({
-      _tag: "Success",
-      usage: usage ?? undefined,
-      latencyMs,
-      limits
-    }),
-    onFailure: (cause): Outcome["settlement"] => {
-      const failure = Option.getOrUndefined(Cause.failureOption(cause))
-      if (failure === undefined) return { _tag: "Failure", class: "cancelled", latencyMs }
-      const { class: failureClass, limits, retryAfterMs, usage } = failure
-      return { _tag: "Failure", class: failureClass, usage, latencyMs, retryAfterMs, limits }
-    }
-  })
-
 /**
- * Calls the provider once, for at most `timeoutMs`, and always succeeds with how that ended. `restore` makes just the
- * call interruptible, so that nothing comes between its end and the settling of its reservation.
+ * Makes the call, for at most `timeoutMs`, and always succeeds with how that ended. `restore` makes just the call
+ * interruptible, so that nothing comes between its end and the settling of its reservation.
  */
-export const callProvider = (
-  provider: Provider,
-  request: ChatRequest,
-  { restore, timeoutMs }: { readonly timeoutMs: number; readonly restore: Restore }
-): Effect.Effect<Outcome> =>
+export const callProvider = <A, R>(
+  call: () => Effect.Effect<A, ProviderFailure, R>,
+  { restore, timeoutMs }: Budget
+): Effect.Effect<Ended<A>, never, R> =>
   Effect.flatMap(Effect.clock, (clock) =>
     Effect.suspend(() => {
       const startedMs = monotonicMs(clock)
-      return Effect.suspend(() => provider.chat(request)).pipe(
+      return Effect.suspend(call).pipe(
         // The deadline holds also where the caller's own region cannot be interrupted.
         Effect.interruptible,
-        Effect.filterOrFail(isAnswer, notAnAnswer),
         (answered) => within(answered, timeoutMs, timedOut(timeoutMs)),
         restore,
         Effect.exit,
-        Effect.zipWith(FiberRef.get(FiberRef.interruptedCause), (exit, interrupted): Outcome => {
+        Effect.zipWith(FiberRef.get(FiberRef.interruptedCause), (exit, interrupted) => {
           const failure = Exit.isFailure(exit) ? classified(exit.cause, !Cause.isEmpty(interrupted)) : undefined
           const ended = failure === undefined ? exit : Exit.fail(failure)
-          const latencyMs = monotonicMs(clock) - startedMs
-          return { exit: ended, latencyMs, settlement: settlementOf(ended, latencyMs) }
+          return { exit: ended, startedMs, latencyMs: monotonicMs(clock) - startedMs }
         })
       )
     }))

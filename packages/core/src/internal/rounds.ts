@@ -1,5 +1,4 @@
 import { Effect, Option, ScheduleDecision, ScheduleIntervals } from "effect"
-import type { ChatResponse } from "../ChatResponse.ts"
 import type { ProviderFailure } from "../Provider.ts"
 import type { AllProvidersFailed, EndedBy, RouterError } from "../RouterError.ts"
 import type { RouterSettings } from "../RouterOptions.ts"
@@ -7,8 +6,8 @@ import { monotonicMs } from "./clock.ts"
 import type { RetryBudget } from "./RetryBudget.ts"
 import { exhausted, type Route } from "./route.ts"
 
-interface Parts {
-  readonly attempt: (route: Route) => Effect.Effect<ChatResponse, ProviderFailure | RouterError>
+interface Parts<A> {
+  readonly attempt: (route: Route) => Effect.Effect<A, ProviderFailure | RouterError>
   readonly budget: RetryBudget
   readonly settings: RouterSettings
 }
@@ -26,8 +25,8 @@ const backInMs = ({ failed, roundStart }: Route, { failures }: RouterSettings): 
  * A whole route. One round goes from candidate to candidate at once, as long as an attempt fails so that another may do
  * better; it ends with an answer or with `AllProvidersFailed`, and then the schedule of rounds is asked.
  */
-export const makeRounds = ({ attempt, budget, settings }: Parts) => {
-  const round = (route: Route): Effect.Effect<ChatResponse, RouterError> => {
+export const makeRounds = <A>({ attempt, budget, settings }: Parts<A>) => {
+  const round = (route: Route): Effect.Effect<A, RouterError> => {
     if (route.failed.length >= route.maxAttempts) return Effect.fail(exhausted(route, [], "maxAttempts"))
     return Effect.catchTag(
       attempt(route),
@@ -42,7 +41,7 @@ export const makeRounds = ({ attempt, budget, settings }: Parts) => {
     route: Route,
     error: AllProvidersFailed,
     state: unknown
-  ): Effect.Effect<ChatResponse, RouterError> => {
+  ): Effect.Effect<A, RouterError> => {
     const asked = error.endedBy === undefined ? backInMs(route, settings) : undefined
     if (asked === undefined) return Effect.fail(error)
     const ended = (by: EndedBy) => Effect.fail(exhausted(route, error.perProvider, by))
@@ -67,9 +66,9 @@ export const makeRounds = ({ attempt, budget, settings }: Parts) => {
     })
   }
 
-  const from = (route: Route, state: unknown): Effect.Effect<ChatResponse, RouterError> =>
+  const from = (route: Route, state: unknown): Effect.Effect<A, RouterError> =>
     Effect.catchTag(round(route), "AllProvidersFailed", (error) => another(route, error, state))
 
-  return (route: Route): Effect.Effect<ChatResponse, RouterError> =>
+  return (route: Route): Effect.Effect<A, RouterError> =>
     Effect.tap(from(route, settings.rounds.initial), () => budget.answered())
 }

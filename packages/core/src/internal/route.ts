@@ -14,7 +14,7 @@ import {
 import type { EndedBy, FailedAttempt, RouterError } from "../RouterError.ts"
 import type { RouteEvent } from "../RouterEvent.ts"
 import type { Refusal, Reservation, Settled } from "../RouterState.ts"
-import type { Outcome } from "./callProvider.ts"
+import type { Outcome } from "./ending.ts"
 import { toIssues } from "./schemaIssues.ts"
 
 const validate = Schema.validateEither(ChatRequest, { onExcessProperty: "error" })
@@ -41,6 +41,7 @@ export interface Route {
   readonly maxAttempts: number
   /** How long an attempt may take, at most; absent: as much as is sensible. */
   readonly attemptTimeoutMs: number | undefined
+  readonly streams: boolean
   /** Grows with each attempt that failed. */
   readonly failed: Array<FailedAttempt>
   /** The first attempt of the present round. */
@@ -92,7 +93,7 @@ interface Tokens {
 }
 
 /** What the answer took: as reported, else as it was reserved. */
-const tokensOf = ({ usage }: ProviderResponse, reserved: Tokens): Tokens => {
+const tokensOf = ({ usage }: Pick<ProviderResponse, "usage">, reserved: Tokens): Tokens => {
   const { inputTokens, outputTokens } = usage ?? reserved
   return { inputTokens, outputTokens }
 }
@@ -130,6 +131,7 @@ export const eventOf = (
     ? tokensOf(exit.value, reservation)
     : { inputTokens: settlement.usage?.inputTokens ?? 0, outputTokens: settlement.usage?.outputTokens ?? 0 }),
   latencyMs,
+  firstTokenMs: settlement.firstTokenMs,
   waitedMs: after.waitedMs,
   headroomPct: (after.state?.headroom ?? 0) * 100,
   circuitOpen: after.state?.circuit === "open",

@@ -107,7 +107,7 @@ const fullMeters = (
     const atMs = needed > limit ? Number.POSITIVE_INFINITY : meter.roomAtMs(ask, provider.nowMs)
     // What is in flight has to end first: a call takes about as long as calls do, and what it takes stays a window.
     const ms = atMs === undefined
-      ? (meter.window === undefined ? provider.latencyMs : meter.spanMs)
+      ? (meter.window === undefined ? provider.callMs : meter.spanMs)
       : atMs - provider.nowMs
     full.push({ meter, needed, limit, ms })
   }
@@ -155,7 +155,7 @@ export const refusal = (provider: ProviderLedger, demand: Demand): Refusal | und
   const rampMs = breaker._tag === "closed" && breaker.ramp !== undefined
     ? breaker.ramp.untilMs - nowMs
     : Number.POSITIVE_INFINITY
-  if (broken !== undefined) return { ...until(Math.min(provider.latencyMs, rampMs)), reason: broken }
+  if (broken !== undefined) return { ...until(Math.min(provider.callMs, rampMs)), reason: broken }
   if (last !== undefined) return { ...until(0), reason: "full", ...figures }
-  return isKeptFromOthers(provider, demand) ? { ...until(provider.latencyMs), reason: "kept" } : undefined
+  return isKeptFromOthers(provider, demand) ? { ...until(provider.callMs), reason: "kept" } : undefined
 }

@@ -213,6 +213,7 @@ export class Ledger {
       epoch: provider.breaker.epoch,
       sessionId: demand.sessionId,
       lastResort: isLastResort,
+      streams: demand.streams,
       // What the vendor should find when this call comes: it is counted with it.
       countable: countable(provider)
     }

@@ -112,7 +112,7 @@ export class Line {
     const group = this.#groups.get(key)
       ?? { key, kind: { forceProvider, lane, maxTokens, tried }, waiters: new FirstFit<Waiter>() }
     this.#groups.set(key, group)
-    const fastestMs = Math.min(...this.ledger.providers.map(({ latencyMs }) => latencyMs))
+    const fastestMs = Math.min(...this.ledger.providers.map(({ callMs }) => callMs))
     // A call needs time as well: without it the wait is for nothing.
     const callMs = Math.min(fastestMs, demand.timeLeftMs / 2)
     const waiter: Waiter = {

@@ -43,6 +43,7 @@ export class ProviderLedger implements Candidate {
   #answers: ReadonlyArray<Meter> = []
   readonly learned: LearnedTokens
   latency: Latency
+  firstToken: Latency
   breaker: Breaker = initialBreaker
   /** When the provider was taken out of the list; absent while it is in it. */
   leftAtMs: number | undefined
@@ -68,6 +69,7 @@ export class ProviderLedger implements Candidate {
   /** What the request in question would take here, as of the last `quote`. */
   needsInput = 0
   needsOutput = 0
+  #isStreamed = false
 
   constructor(spec: ProviderSpec, readonly settings: RouterSettings, nowMs: number) {
     const minute = new RollingWindow(settings.window, settings.buckets, 3)
@@ -81,6 +83,7 @@ export class ProviderLedger implements Candidate {
     )
     this.learned = new LearnedTokens(settings.outputPriorTokens)
     this.latency = initialLatency(settings.latency, nowMs)
+    this.firstToken = this.latency
     this.#nowMs = nowMs
     this.#spec = spec
     this.spec = spec
@@ -125,8 +128,17 @@ export class ProviderLedger implements Candidate {
   get inFlight(): number {
     return this.inFlightNow.requests
   }
-  get latencyMs(): number {
+  /** Of a whole call. */
+  get callMs(): number {
     return currentLatency(this.latency, this.settings.latency, this.#nowMs)
+  }
+  /** Until the first part of an answer that is streamed. */
+  get firstTokenMs(): number {
+    return currentLatency(this.firstToken, this.settings.latency, this.#nowMs)
+  }
+  /** What whoever is quoted waits for. */
+  get latencyMs(): number {
+    return this.#isStreamed ? this.firstTokenMs : this.callMs
   }
   /** Requests in the window and in flight. */
   get requestsUsed(): number {
@@ -172,6 +184,7 @@ export class ProviderLedger implements Candidate {
   /** Works out what is free, and what the request would take here: `needsInput` and `needsOutput`. */
   quote(demand: Demand): void {
     this.measure()
+    this.#isStreamed = demand.streams === true
     this.needsInput = this.expectedInput(demand)
     this.needsOutput = this.expectedOutput(demand, this.needsInput)
   }

@@ -58,6 +58,9 @@ export class Settling {
     })
     if (readings.length > 0) this.#learned(provider, readLimits(provider, readings, { reservation, refused }), nowMs)
     else if (refused) this.#learned(provider, learnFromRefusal(provider), nowMs)
+    if (settlement.firstTokenMs !== undefined) {
+      provider.firstToken = sampleLatency(provider.firstToken, this.settings.latency, settlement.firstTokenMs, nowMs)
+    }
     if (settlement._tag === "Success") this.#succeeded(provider, reservation, settlement, nowMs)
     else this.#failed(provider, reservation, settlement, nowMs)
   }
@@ -104,9 +107,11 @@ export class Settling {
 
   #failed(provider: ProviderLedger, reservation: Reservation, failure: Failed, nowMs: number): void {
     const consequence = this.settings.failures[failure.class]
-    const hasty = failure.class === "timeout" && failure.latencyMs < provider.latencyMs * patience
+    // A stall in the middle of an answer is nobody's haste.
+    const isLate = failure.class === "timeout" && failure.firstTokenMs === undefined
+    const hasty = isLate && failure.latencyMs < this.#usualMs(provider, reservation) * patience
     this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
-    if (failure.class === "timeout") this.#slower(provider, failure.latencyMs, nowMs)
+    if (isLate) this.#slower(provider, reservation, failure.latencyMs, nowMs)
     if (consequence.request === "fail") return
     // "Retry-After: 0" names no time.
     const asked = failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 &&
@@ -124,10 +129,16 @@ export class Settling {
    * its callers are too hasty for the breaker. Up to the score's ceiling, beyond which ranking sees no difference: the
    * average also says what counts as hasty.
    */
-  #slower(provider: ProviderLedger, latencyMs: number, nowMs: number): void {
+  #slower(provider: ProviderLedger, reservation: Reservation, latencyMs: number, nowMs: number): void {
     const sampleMs = Math.min(latencyMs, this.settings.latency.ceiling)
-    if (sampleMs <= provider.latencyMs) return
-    provider.latency = sampleLatency(provider.latency, this.settings.latency, sampleMs, nowMs)
+    if (sampleMs <= this.#usualMs(provider, reservation)) return
+    const average = reservation.streams === true ? "firstToken" : "latency"
+    provider[average] = sampleLatency(provider[average], this.settings.latency, sampleMs, nowMs)
+  }
+
+  /** How long its answer, or the beginning of it, was likely to take. */
+  #usualMs(provider: ProviderLedger, { streams }: Reservation): number {
+    return streams === true ? provider.firstTokenMs : provider.callMs
   }
 
   #result(provider: ProviderLedger, reservation: Reservation, result: BreakerResult, nowMs: number): void {

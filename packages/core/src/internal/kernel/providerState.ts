@@ -32,7 +32,8 @@ export const providerState = (provider: ProviderLedger): ProviderState => {
     limits,
     headroom: Math.max(0, Math.min(1, ...limits.map(({ limit, used }) => 1 - used / limit))),
     inFlight: provider.inFlight,
-    latencyMs: provider.latencyMs,
+    latencyMs: provider.callMs,
+    firstTokenMs: provider.firstTokenMs,
     circuit: breaker._tag,
     circuitRetryAfterMs: breaker._tag === "open" && Number.isFinite(breaker.untilMs)
       ? Math.max(0, breaker.untilMs - nowMs)

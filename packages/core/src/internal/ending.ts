@@ -1,0 +1,71 @@
+import { Cause, Effect, Exit, Option } from "effect"
+import type { ProviderResponse } from "../ChatResponse.ts"
+import type { Provider, ProviderFailure } from "../Provider.ts"
+import type { RouteEvent } from "../RouterEvent.ts"
+import type { RouterSettings } from "../RouterOptions.ts"
+import type { Reservation, Settlement } from "../RouterState.ts"
+import type { GuardedState } from "./guardedState.ts"
+import { eventOf, type Route } from "./route.ts"
+
+/** What the end of an attempt needs. */
+export interface Ending {
+  readonly state: GuardedState
+  readonly settings: RouterSettings
+  readonly publish: (event: RouteEvent) => void
+}
+
+/** A reservation that was granted, and how long the route waited for it. */
+export interface Called {
+  readonly provider: Provider
+  readonly reservation: Reservation
+  readonly waitedMs: number
+}
+
+/** How an attempt ended: what is known of the answer, or why there is none. */
+export interface Outcome {
+  readonly exit: Exit.Exit<Pick<ProviderResponse, "model" | "usage">, ProviderFailure>
+  readonly latencyMs: number
+  readonly settlement: Exclude<Settlement, { readonly _tag: "Unused" }>
+}
+
+export const failureOf = (exit: Exit.Exit<unknown, ProviderFailure>): ProviderFailure | undefined =>
+  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+
+/** What the ledger is told of a call that failed; without a failure the caller has given up. */
+export const failedSettlement = (
+  failure: ProviderFailure | undefined,
+  latencyMs: number
+): Extract<Settlement, { readonly _tag: "Failure" }> => {
+  if (failure === undefined) return { _tag: "Failure", class: "cancelled", latencyMs }
+  const { class: failureClass, limits, retryAfterMs, usage } = failure
+  return { _tag: "Failure", class: failureClass, usage, latencyMs, retryAfterMs, limits }
+}
+
+const note = (
+  settings: RouterSettings,
+  route: Route,
+  { model, name }: Provider,
+  { exit, latencyMs }: Outcome
+): void => {
+  const failure = failureOf(exit)
+  if (failure === undefined) return
+  const { class: failureClass, message, status } = failure
+  // Where the vendor did not say when it is back, it is called again once its bench has ended.
+  const retryAfterMs = failure.retryAfterMs ?? (settings.failures[failureClass].bench || undefined)
+  route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
+}
+
+/** The end of an attempt: its reservation is settled, whoever listens is told, and the route remembers a failure. */
+export const endAttempt = (
+  { publish, settings, state }: Ending,
+  route: Route,
+  { provider, reservation, waitedMs }: Called,
+  outcome: Outcome
+): Effect.Effect<void> =>
+  Effect.clockWith((clock) =>
+    Effect.map(state.settle(reservation, outcome.settlement), (after) => {
+      const timestamp = clock.unsafeCurrentTimeMillis()
+      publish(eventOf(route, reservation, outcome, { provider, state: after, waitedMs, timestamp }))
+      note(settings, route, provider, outcome)
+    })
+  )

@@ -3,12 +3,15 @@
  *
  * @since 0.1.0
  */
-import { Cause, type Duration, Effect, Exit, type ManagedRuntime } from "effect"
+import { Cause, type Duration, Effect, Exit, identity, type ManagedRuntime, Scope } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
+import { textOf } from "./internal/stream/toStream.ts"
+import { PromiseStream } from "./PromiseStream.ts"
 import { Router } from "./Router.ts"
 import { RouterClosed } from "./RouterError.ts"
 import type { RouterStatus } from "./Status.ts"
+import type { StreamOptions, StreamPart } from "./StreamPart.ts"
 
 /**
  * @since 0.1.0
@@ -23,16 +26,31 @@ export interface CallOptions {
  */
 export class PromiseRouter<E> implements AsyncDisposable {
   readonly #runtime: ManagedRuntime.ManagedRuntime<Router, E>
+  readonly #ready: () => Promise<void> | undefined
   #closed = false
 
-  /** The router takes the runtime over: `close` disposes of it. */
-  constructor(runtime: ManagedRuntime.ManagedRuntime<Router, E>) {
+  /** The router takes the runtime over: `close` disposes of it. Every call waits for `ready`, where that is a promise. */
+  constructor(
+    runtime: ManagedRuntime.ManagedRuntime<Router, E>,
+    ready: () => Promise<void> | undefined = () => undefined
+  ) {
     this.#runtime = runtime
+    this.#ready = ready
   }
 
   /** Rejects with one of `RouterError`, with `RouterClosed`, or with what building the router failed with. */
   chat(request: ChatRequest, options: CallOptions = {}): Promise<ChatResponse> {
     return this.#run(Effect.flatMap(Router, (router) => router.chat(request)), options.signal)
+  }
+
+  /** As `Router.stream`: the text of the answer, as it comes. */
+  stream(request: ChatRequest, options: CallOptions = {}): PromiseStream<string> {
+    return this.#stream(request, options, textOf)
+  }
+
+  /** As `Router.streamParts`. */
+  streamParts(request: ChatRequest, options: CallOptions & StreamOptions = {}): PromiseStream<StreamPart> {
+    return this.#stream(request, options, identity)
   }
 
   status(): Promise<RouterStatus> {
@@ -59,8 +77,29 @@ export class PromiseRouter<E> implements AsyncDisposable {
     return this.close()
   }
 
+  #stream<A>(
+    request: ChatRequest,
+    { signal, ...options }: CallOptions & StreamOptions,
+    pick: (batch: ReadonlyArray<StreamPart>) => ReadonlyArray<A>
+  ): PromiseStream<A> {
+    const opened = Effect.flatMap(Router, (router) => router.openStream(request, options))
+    const open = async (left: AbortSignal) => {
+      const scope = Effect.runSync(Scope.make())
+      try {
+        return await this.#run(Scope.extend(opened, scope), left)
+      } catch (error) {
+        // Also where it had been opened, just as its reader left.
+        await Effect.runPromise(Scope.close(scope, Exit.void))
+        throw error
+      }
+    }
+    return new PromiseStream(open, pick, signal)
+  }
+
   async #run<A, E2>(effect: Effect.Effect<A, E2, Router>, signal?: AbortSignal): Promise<A> {
     if (this.#closed) throw new RouterClosed()
+    const ready = this.#ready()
+    if (ready !== undefined) await ready
     signal?.throwIfAborted()
     const exit = await this.#runtime.runPromiseExit(effect, signal === undefined ? {} : { signal })
     if (Exit.isSuccess(exit)) return exit.value

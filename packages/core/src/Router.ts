@@ -31,7 +31,7 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, Exit, Layer, Predicate, PubSub, Stream } from "effect"
+import { Context, Duration, Effect, Exit, identity, Layer, Predicate, PubSub, type Scope, Stream } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import { makeAttempt } from "./internal/attempt.ts"
@@ -40,16 +40,20 @@ import { monotonicMs } from "./internal/clock.ts"
 import { guardState } from "./internal/guardedState.ts"
 import { RetryBudget } from "./internal/RetryBudget.ts"
 import { makeRounds } from "./internal/rounds.ts"
-import { checkRequest } from "./internal/route.ts"
+import { checkRequest, type Route } from "./internal/route.ts"
+import { openAnswer } from "./internal/stream/openAnswer.ts"
+import { openedStream } from "./internal/stream/openedStream.ts"
+import { textOf, toStream } from "./internal/stream/toStream.ts"
 import { within } from "./internal/within.ts"
 import type { Provider } from "./Provider.ts"
 import { ProviderRegistry } from "./ProviderRegistry.ts"
 import { NoProvidersConfigured, StateUnavailable, UnknownProvider } from "./RouterError.ts"
-import type { RouterError } from "./RouterError.ts"
+import type { RouterError, StreamInterrupted } from "./RouterError.ts"
 import { type RouteEvent, RouteListener, type RouterEvent } from "./RouterEvent.ts"
 import { RouterOptions } from "./RouterOptions.ts"
 import { type ForcedCircuit, RouterState } from "./RouterState.ts"
 import { type RouterStatus, toStatus } from "./Status.ts"
+import type { AnswerStream, StreamOptions, StreamPart } from "./StreamPart.ts"
 import { TokenEstimator } from "./TokenEstimator.ts"
 
 /**
@@ -63,6 +67,23 @@ export interface RouterService {
    * `consequences`. Interruption leaves the line, or aborts the call under way and frees what it reserved.
    */
   readonly chat: (request: ChatRequest) => Effect.Effect<ChatResponse, RouterError>
+  /**
+   * The text of the answer, as it comes. Until its first piece everything is as for `chat`: whatever fails goes on
+   * elsewhere in silence, within the request's `timeout`. From then on nothing is sent again, since the reader has seen
+   * it: an answer that breaks, stalls (`RouterOptions.stream`) or ends without its end fails with `StreamInterrupted`.
+   * Leaving it early aborts the call on the wire. However it ends, it is settled with what is known of its use.
+   */
+  readonly stream: (request: ChatRequest) => Stream.Stream<string, RouterError | StreamInterrupted>
+  /** The same in parts: text, reasoning, tool calls, usage, who answers, and the finish, which is always the last. */
+  readonly streamParts: (
+    request: ChatRequest,
+    options?: StreamOptions
+  ) => Stream.Stream<StreamPart, RouterError | StreamInterrupted>
+  /** The same, opened: succeeds with the first content, and is given up when the scope closes. */
+  readonly openStream: (
+    request: ChatRequest,
+    options?: StreamOptions
+  ) => Effect.Effect<AnswerStream, RouterError, Scope.Scope>
   /** Takes a provider out of service by opening its circuit, for so long; default until `forceClose`. */
   readonly forceOpen: (
     provider: string,
@@ -122,12 +143,13 @@ const make = Effect.gen(function*() {
 
   const budget = new RetryBudget(settings.retryBudget)
   const services = { registry, state: guardState(state), settings, budget, publish }
-  const route = makeRounds({ attempt: makeAttempt(services, chatCall(services)), budget, settings })
+  const answered = makeRounds({ attempt: makeAttempt(services, chatCall(services)), budget, settings })
+  const opened = makeRounds({ attempt: makeAttempt(services, openAnswer(services)), budget, settings })
 
   const unknown = (provider: string, providers: ReadonlyArray<Provider>) =>
     new UnknownProvider({ provider, registered: providers.map(({ name }) => name) })
 
-  const chat = (request: ChatRequest): Effect.Effect<ChatResponse, RouterError> =>
+  const routeOf = (request: ChatRequest, { streams }: Pick<Route, "streams">): Effect.Effect<Route, RouterError> =>
     Effect.gen(function*() {
       yield* checkRequest(request)
       const providers = yield* registry.providers
@@ -139,7 +161,7 @@ const make = Effect.gen(function*() {
       const timeoutMs = request.timeout === undefined ? settings.timeout : Duration.toMillis(request.timeout)
       const deadlineMs = monotonicMs(yield* Effect.clock) + timeoutMs
       const waits = (request.onSaturated ?? settings.waiting.onSaturated) === "wait"
-      return yield* route({
+      return {
         request,
         inputTokens: yield* estimate(request, timeoutMs),
         deadlineMs,
@@ -149,11 +171,14 @@ const make = Effect.gen(function*() {
         attemptTimeoutMs: request.attemptTimeout === undefined
           ? settings.attemptTimeout
           : Duration.toMillis(request.attemptTimeout),
-        streams: false,
+        streams,
         failed: [],
         roundStart: 0
-      })
+      }
     })
+
+  const openStream: RouterService["openStream"] = (request, options = {}) =>
+    Effect.flatMap(routeOf(request, { streams: true }), (route) => openedStream(opened, services, route, options))
 
   const force = (provider: string, circuit: ForcedCircuit) =>
     Effect.gen(function*() {
@@ -174,7 +199,10 @@ const make = Effect.gen(function*() {
   yield* registry.changes.pipe(Stream.runForEach(follow), Effect.forkScoped)
 
   return Router.of({
-    chat,
+    chat: (request) => Effect.flatMap(routeOf(request, { streams: false }), answered),
+    openStream,
+    stream: (request) => toStream(openStream(request), textOf),
+    streamParts: (request, options) => toStream(openStream(request, options), identity),
     forceOpen: (provider, options = {}) =>
       force(provider, { _tag: "Open", forMs: Duration.toMillis(options.for ?? Duration.infinity) }),
     forceClose: (provider) => force(provider, { _tag: "Closed" }),

@@ -65,6 +65,22 @@ const Breaker = Schema.Struct({
   lastResort: fallback(PositiveOrInfinite, 1_000)
 })
 
+const Streaming = Schema.Struct({
+  /** The longest wait for the first content of one attempt; default as for any attempt. */
+  firstChunk: Schema.optional(PositiveMilliseconds),
+  /** The longest pause of a vendor in the middle of an answer; default 30 s. */
+  idle: fallback(PositiveOrInfinite, 30_000),
+  /** The longest an answer may take in all, from its first content on; default 10 min. */
+  total: fallback(PositiveOrInfinite, 600_000),
+  /** The longest pause of a reader, after which the call is given up; default 5 min. */
+  reader: fallback(PositiveOrInfinite, 300_000),
+  /**
+   * The fewest characters a second that a vendor may send, taken over `idle`; default 0, no floor. A trickle defeats
+   * every other limit.
+   */
+  minCharactersPerSecond: fallback(Schema.NonNegative.pipe(Schema.finite()), 0)
+})
+
 const Budget = Schema.Struct({
   /** Further calls that each answer pays for; default 0.2: a fifth on top of what succeeds. */
   ratio: fallback(Schema.NonNegative.pipe(Schema.finite()), 0.2),
@@ -177,6 +193,8 @@ const Settings = Schema.Struct({
   attemptTimeout: Schema.optional(PositiveMilliseconds),
   /** The most calls of a route whose request names no number; default 10. 1: no fallback. */
   maxAttempts: fallback(Count, 10),
+  /** Of answers that are streamed. Their `timeout` ends with the first content. */
+  stream: fallback(Streaming, Schema.decodeSync(Streaming)({})),
   /** What happens once every candidate has failed; default `backoff`: the next round after a pause. */
   rounds: fallback(RoundsOption, backoff),
   /** What bounds the calls of further rounds, so that retries never become the load. */

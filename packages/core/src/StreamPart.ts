@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { FinishReason, Usage } from "./ChatResponse.ts"
+import type { FailureClass } from "./FailureClass.ts"
 import type { LimitReading } from "./RateLimit.ts"
 
 /**
@@ -49,4 +50,60 @@ export type ProviderPart =
 export interface ProviderStream extends AsyncIterable<ReadonlyArray<ProviderPart>> {
   /** What the vendor said of its limits in the headers. */
   readonly limits?: ReadonlyArray<LimitReading> | undefined
+}
+
+/**
+ * What the router's stream yields.
+ *
+ * - `Route`: who answers, before the first content; after a `Restart` once more;
+ * - `Restart`: what came before is void, since its provider broke in the middle; with `onInterrupt: "restart"` only;
+ * - `Finish`: the answer is complete. The last part, with what it took.
+ *
+ * @since 0.1.0
+ */
+export type StreamPart =
+  | Exclude<ProviderPart, { readonly _tag: "Finish" }>
+  | {
+    readonly _tag: "Route"
+    readonly provider: string
+    readonly model: string
+    /** Calls made so far, this one included. */
+    readonly attempts: number
+  }
+  | { readonly _tag: "Restart"; readonly provider: string; readonly because: FailureClass }
+  | {
+    readonly _tag: "Finish"
+    readonly finishReason: FinishReason
+    readonly provider: string
+    readonly model: string
+    /** As the vendor reported; the estimate where it reported none. */
+    readonly inputTokens: number
+    readonly outputTokens: number
+    /** Of the whole answer, without the time in which nobody read. */
+    readonly latencyMs: number
+    readonly firstTokenMs: number
+    readonly attempts: number
+  }
+
+/**
+ * How an answer is streamed. `onInterrupt`: what happens when it is cut off after its beginning has been read: `"fail"`
+ * with `StreamInterrupted` (default), or `"restart"` at another provider, which a `Restart` part announces. An error
+ * before the first content always goes on to another provider in silence.
+ *
+ * @since 0.1.0
+ */
+export interface StreamOptions {
+  readonly onInterrupt?: "fail" | "restart" | undefined
+}
+
+/**
+ * An answer that has begun to arrive, in batches of parts: what a vendor sends at once comes at once. Reading it is what
+ * makes it go on (back-pressure); `return` ends it early and aborts the call on the wire. It can be read once.
+ *
+ * Rejects with `StreamInterrupted`. However it ends, it is settled with what is known of its use.
+ *
+ * @since 0.1.0
+ */
+export interface AnswerStream extends AsyncIterableIterator<ReadonlyArray<StreamPart>> {
+  readonly return: () => Promise<IteratorReturnResult<undefined>>
 }

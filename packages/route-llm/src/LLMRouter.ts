@@ -26,6 +26,7 @@ import {
   InvalidConfig,
   type MissingPackage,
   PromiseRouter,
+  type PromiseStream,
   type Provider,
   ProviderRegistry,
   type ProviderRegistryService,
@@ -39,6 +40,8 @@ import {
   type RouterOptionsInput,
   RouterState,
   type RouterStatus,
+  type StreamOptions,
+  type StreamPart,
   TokenEstimator,
   toRouterOptions
 } from "@route-llm/core"
@@ -157,7 +160,7 @@ export class LLMRouter implements AsyncDisposable {
       Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
       Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))
     )
-    this.#router = new PromiseRouter(ManagedRuntime.make(Live))
+    this.#router = new PromiseRouter(ManagedRuntime.make(Live), () => this.#connecting)
     const enabled = config.providers.filter((entry) => entry.enabled !== false)
     this.#configured = new Set(enabled.map(({ name }) => name))
     if (enabled.length > 0) this.#connecting = this.#connect(enabled)
@@ -198,26 +201,32 @@ export class LLMRouter implements AsyncDisposable {
   }
 
   /** Rejects with one of `RouterError`, or with `RouterClosed`. */
-  async chat(request: ChatRequest, options: CallOptions = {}): Promise<ChatResponse> {
-    if (this.#connecting !== undefined) await this.#connecting
+  chat(request: ChatRequest, options?: CallOptions): Promise<ChatResponse> {
     return this.#router.chat(request, options)
   }
 
+  /** The text of the answer, as it comes; see `PromiseStream`. */
+  stream(request: ChatRequest, options?: CallOptions): PromiseStream<string> {
+    return this.#router.stream(request, options)
+  }
+
+  /** The answer in parts: text, reasoning, tool calls, usage, who answers, and the finish, which is always the last. */
+  streamParts(request: ChatRequest, options?: CallOptions & StreamOptions): PromiseStream<StreamPart> {
+    return this.#router.streamParts(request, options)
+  }
+
   /** Every provider as it stands now, by name. */
-  async status(): Promise<RouterStatus> {
-    if (this.#connecting !== undefined) await this.#connecting
+  status(): Promise<RouterStatus> {
     return this.#router.status()
   }
 
   /** Takes a provider out of service, for so long or until `forceClose`; rejects with `UnknownProvider`. */
-  async forceOpen(provider: string, options?: Parameters<PromiseRouter<never>["forceOpen"]>[1]): Promise<void> {
-    if (this.#connecting !== undefined) await this.#connecting
+  forceOpen(provider: string, options?: Parameters<PromiseRouter<never>["forceOpen"]>[1]): Promise<void> {
     return this.#router.forceOpen(provider, options)
   }
 
   /** Puts it back into service at once, whatever had taken it out. */
-  async forceClose(provider: string): Promise<void> {
-    if (this.#connecting !== undefined) await this.#connecting
+  forceClose(provider: string): Promise<void> {
     return this.#router.forceClose(provider)
   }
 

@@ -20,7 +20,7 @@ interface Services {
 }
 
 /** The call of a provider whose capacity is reserved. It settles the reservation, whatever happens. */
-export type Call<A> = (route: Route, called: Called, budget: Budget) => Effect.Effect<A, ProviderFailure>
+export type Call<A, R> = (route: Route, called: Called, budget: Budget) => Effect.Effect<A, ProviderFailure, R>
 
 /** With less time than this left a call cannot succeed, but would be paid for. */
 const shortestCallMs = 1
@@ -80,12 +80,12 @@ const attemptMs = (
 const deadlineExceeded = ({ failed, timeoutMs }: Route) => new DeadlineExceeded({ timeoutMs, attempts: failed })
 
 /**
- * One attempt: reserve, then call, which settles. Only waiting and the call are interruptible, so a reservation that was granted is
- * settled whatever happens. Fails with `ProviderFailure` where another candidate may do better, and with the route's own
+ * One attempt: reserve, then call, which settles. Only waiting and the call are interruptible, so a reservation that was
+ * granted is settled whatever happens. Fails with `ProviderFailure` where another candidate may do better, and with the route's own
  * error where there is none or no time.
  */
-export const makeAttempt = <A>(services: Services, call: Call<A>) => {
-  const attempt = (route: Route): Effect.Effect<A, ProviderFailure | RouterError> =>
+export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
+  const attempt = (route: Route): Effect.Effect<A, ProviderFailure | RouterError, R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const clock = yield* Effect.clock

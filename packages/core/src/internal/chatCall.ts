@@ -1,6 +1,7 @@
 import { Effect, Exit } from "effect"
+import type { ChatRequest } from "../ChatRequest.ts"
 import type { ChatResponse, ProviderResponse } from "../ChatResponse.ts"
-import { ProviderFailure } from "../Provider.ts"
+import { type Provider, ProviderFailure } from "../Provider.ts"
 import { type Budget, callProvider, type Ended } from "./callProvider.ts"
 import { type Called, endAttempt, type Ending, failedSettlement, failureOf, type Outcome } from "./ending.ts"
 import { answerOf, type Route } from "./route.ts"
@@ -19,10 +20,17 @@ const outcomeOf = ({ exit, latencyMs }: Ended<ProviderResponse>): Outcome => ({
     : failedSettlement(failureOf(exit), latencyMs)
 })
 
+/** The call itself. */
+export const wholeAnswer = (
+  provider: Provider,
+  request: ChatRequest
+): Effect.Effect<ProviderResponse, ProviderFailure> =>
+  Effect.filterOrFail(provider.chat(request), isAnswer, notAnAnswer)
+
 /** The call of a whole answer: made, settled, told, answered. */
 export const chatCall =
   (ending: Ending) => (route: Route, called: Called, budget: Budget): Effect.Effect<ChatResponse, ProviderFailure> => {
-    const chat = () => Effect.filterOrFail(called.provider.chat(route.request), isAnswer, notAnAnswer)
+    const chat = () => wholeAnswer(called.provider, route.request)
     return Effect.flatMap(callProvider(chat, budget), (ended) => {
       const answer = Effect.map(
         ended.exit,

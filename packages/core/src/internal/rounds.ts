@@ -6,8 +6,8 @@ import { monotonicMs } from "./clock.ts"
 import type { RetryBudget } from "./RetryBudget.ts"
 import { exhausted, type Route } from "./route.ts"
 
-interface Parts<A> {
-  readonly attempt: (route: Route) => Effect.Effect<A, ProviderFailure | RouterError>
+interface Parts<A, R> {
+  readonly attempt: (route: Route) => Effect.Effect<A, ProviderFailure | RouterError, R>
   readonly budget: RetryBudget
   readonly settings: RouterSettings
 }
@@ -25,8 +25,8 @@ const backInMs = ({ failed, roundStart }: Route, { failures }: RouterSettings): 
  * A whole route. One round goes from candidate to candidate at once, as long as an attempt fails so that another may do
  * better; it ends with an answer or with `AllProvidersFailed`, and then the schedule of rounds is asked.
  */
-export const makeRounds = <A>({ attempt, budget, settings }: Parts<A>) => {
-  const round = (route: Route): Effect.Effect<A, RouterError> => {
+export const makeRounds = <A, R>({ attempt, budget, settings }: Parts<A, R>) => {
+  const round = (route: Route): Effect.Effect<A, RouterError, R> => {
     if (route.failed.length >= route.maxAttempts) return Effect.fail(exhausted(route, [], "maxAttempts"))
     return Effect.catchTag(
       attempt(route),
@@ -41,7 +41,7 @@ export const makeRounds = <A>({ attempt, budget, settings }: Parts<A>) => {
     route: Route,
     error: AllProvidersFailed,
     state: unknown
-  ): Effect.Effect<A, RouterError> => {
+  ): Effect.Effect<A, RouterError, R> => {
     const asked = error.endedBy === undefined ? backInMs(route, settings) : undefined
     if (asked === undefined) return Effect.fail(error)
     const ended = (by: EndedBy) => Effect.fail(exhausted(route, error.perProvider, by))
@@ -66,9 +66,9 @@ export const makeRounds = <A>({ attempt, budget, settings }: Parts<A>) => {
     })
   }
 
-  const from = (route: Route, state: unknown): Effect.Effect<A, RouterError> =>
+  const from = (route: Route, state: unknown): Effect.Effect<A, RouterError, R> =>
     Effect.catchTag(round(route), "AllProvidersFailed", (error) => another(route, error, state))
 
-  return (route: Route): Effect.Effect<A, RouterError> =>
+  return (route: Route): Effect.Effect<A, RouterError, R> =>
     Effect.tap(from(route, settings.rounds.initial), () => budget.answered())
 }

@@ -5,10 +5,14 @@ const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
 /** What a platform's timer takes; more fires at once. */
 const longestMs = 2 ** 31 - 1
 
-type Run = (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+export type Run = (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 
 /** Calls `f` once, after so long on this clock; answers what calls it off. */
-const after = (ms: number, { clock, run }: { readonly clock: Clock.Clock; readonly run: Run }, f: () => void) => {
+export const after = (
+  ms: number,
+  { clock, run }: { readonly clock: Clock.Clock; readonly run: Run },
+  f: () => void
+) => {
   if (ms > longestMs) return () => {}
   // Timers drop the fraction of a millisecond.
   const wholeMs = Math.ceil(ms)

@@ -1,0 +1,90 @@
+import type { Clock } from "effect"
+import type { RouterSettings } from "../../RouterOptions.ts"
+import { monotonicMs } from "../clock.ts"
+import { after, type Run } from "../within.ts"
+
+/** `idle`: the vendor has paused too long; `slow`: it trickles; `total`: it has taken too long; `reader`: nobody reads. */
+export type Overdue = "idle" | "slow" | "total" | "reader"
+
+/**
+ * Looks after the times of one answer, with one timer that is set anew only when it fires: a part costs two readings of
+ * the clock.
+ */
+export class Watch {
+  readonly #startedMs: number
+  /** Whether the vendor or the reader is waited for, and since when. */
+  #waitsForVendor = false
+  #sinceMs: number
+  #readingMs = 0
+  /** Of the vendor's time, in which the floor is taken. */
+  #spanMs = 0
+  #spanCharacters = 0
+  #callOff = () => {}
+
+  constructor(
+    readonly clock: Clock.Clock,
+    readonly run: Run,
+    readonly settings: RouterSettings["stream"],
+    readonly onOverdue: (overdue: Overdue) => void
+  ) {
+    this.#startedMs = monotonicMs(clock)
+    this.#sinceMs = this.#startedMs
+    this.#set()
+  }
+
+  /** How long nobody has read in all. */
+  get readingMs(): number {
+    return this.#readingMs
+  }
+
+  /** The reader asks for more. */
+  waits(): void {
+    const nowMs = monotonicMs(this.clock)
+    this.#readingMs += nowMs - this.#sinceMs
+    this.#sinceMs = nowMs
+    this.#waitsForVendor = true
+  }
+
+  /** Something has come. */
+  came(characters: number): void {
+    const nowMs = monotonicMs(this.clock)
+    this.#waitsForVendor = false
+    const { idle, minCharactersPerSecond } = this.settings
+    if (minCharactersPerSecond > 0) {
+      this.#spanMs += nowMs - this.#sinceMs
+      this.#spanCharacters += characters
+      if (this.#spanMs >= idle) {
+        const isSlow = this.#spanCharacters * 1_000 < minCharactersPerSecond * this.#spanMs
+        this.#spanMs = 0
+        this.#spanCharacters = 0
+        this.#sinceMs = nowMs
+        if (isSlow) return this.onOverdue("slow")
+      }
+    }
+    this.#sinceMs = nowMs
+  }
+
+  stop(): void {
+    this.#callOff()
+  }
+
+  #set(): void {
+    const nowMs = monotonicMs(this.clock)
+    const { idle, reader, total } = this.settings
+    const pauseMs = this.#sinceMs + (this.#waitsForVendor ? idle : reader) - nowMs
+    // Who waits now may be waited for by the other in a moment, whose time may be shorter.
+    const nextMs = Math.min(pauseMs, idle, reader, this.#startedMs + total - nowMs)
+    this.#callOff = after(Math.max(1, nextMs), this, () => this.#look())
+  }
+
+  #look(): void {
+    const nowMs = monotonicMs(this.clock)
+    const { idle, reader, total } = this.settings
+    const pausedMs = nowMs - this.#sinceMs
+    if (nowMs - this.#startedMs >= total) return this.onOverdue("total")
+    if (pausedMs >= (this.#waitsForVendor ? idle : reader)) {
+      return this.onOverdue(this.#waitsForVendor ? "idle" : "reader")
+    }
+    this.#set()
+  }
+}

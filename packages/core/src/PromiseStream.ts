@@ -18,6 +18,9 @@ import type { AnswerStream, StreamPart } from "./StreamPart.ts"
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
+type Result<A> = IteratorResult<A, undefined>
+type Batch = ReadonlyArray<StreamPart>
+
 /** Opens an answer; aborting the signal gives it up, wherever it is. */
 type Open = (signal: AbortSignal) => Promise<AnswerStream>
 
@@ -32,22 +35,20 @@ type Open = (signal: AbortSignal) => Promise<AnswerStream>
  */
 export class PromiseStream<A> implements AsyncIterableIterator<A, undefined>, AsyncDisposable {
   readonly #open: Open
-  readonly #pick: (batch: ReadonlyArray<StreamPart>) => ReadonlyArray<A>
+  readonly #pick: (batch: Batch) => ReadonlyArray<A>
   readonly #signal: AbortSignal | undefined
-  readonly #left = new AbortController()
   readonly #leave = (): void => void this.#end()
-  #answer: Promise<AnswerStream> | undefined
+  /** While it is being opened. */
+  #opening: { readonly answer: Promise<AnswerStream>; readonly giveUp: AbortController } | undefined
+  #answer: AnswerStream | undefined
+  #isLeft = false
   #batch: ReadonlyArray<A> = []
   #at = 0
   /** Calls of `next` that are not answered yet, and the last of them. */
   #asked = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(
-    open: Open,
-    pick: (batch: ReadonlyArray<StreamPart>) => ReadonlyArray<A>,
-    signal?: AbortSignal
-  ) {
+  constructor(open: Open, pick: (batch: Batch) => ReadonlyArray<A>, signal?: AbortSignal) {
     this.#open = open
     this.#pick = pick
     this.#signal = signal
@@ -57,12 +58,13 @@ export class PromiseStream<A> implements AsyncIterableIterator<A, undefined>, As
     return this
   }
 
-  next(): Promise<IteratorResult<A, undefined>> {
-    if (this.#asked === 0 && this.#at < this.#batch.length && !this.#left.signal.aborted) {
+  next(): Promise<Result<A>> {
+    const isFirst = this.#asked === 0
+    if (isFirst && this.#at < this.#batch.length && !this.#isLeft) {
       return Promise.resolve({ done: false, value: this.#batch[this.#at++]! })
     }
-    const pull = () => this.#pull()
-    const pulled = this.#asked++ === 0 ? this.#pull() : this.#last.then(pull, pull)
+    this.#asked++
+    const pulled = isFirst ? this.#pull() : this.#last.then(this.#pull, this.#pull)
     this.#last = pulled
     return pulled
   }
@@ -106,42 +108,60 @@ export class PromiseStream<A> implements AsyncIterableIterator<A, undefined>, As
     return new ReadableStream<B>({ pull, cancel: () => this.#end() }, { highWaterMark: 0 })
   }
 
-  async #pull(): Promise<IteratorResult<A, undefined>> {
-    try {
-      while (!this.#left.signal.aborted) {
-        if (this.#at < this.#batch.length) return { done: false, value: this.#batch[this.#at++]! }
-        const { done, value } = await (await this.#opened()).next()
-        if (done === true) break
-        this.#batch = this.#pick(value)
-        this.#at = 0
-      }
-    } catch (error) {
-      if (!this.#left.signal.aborted) {
-        await this.#end()
-        throw error
-      }
-    } finally {
-      this.#asked--
-    }
+  /** Not `async`, and made once: every batch goes through here. */
+  readonly #pull = (): Promise<Result<A>> => {
+    if (this.#isLeft) return this.#over()
+    if (this.#at < this.#batch.length) return Promise.resolve(this.#item())
+    return this.#answer === undefined ? this.#begin() : this.#answer.next().then(this.#came, this.#failed)
+  }
+
+  readonly #came = ({ done, value }: IteratorResult<Batch, undefined>): Result<A> | Promise<Result<A>> => {
+    if (done === true) return this.#over()
+    this.#batch = this.#pick(value)
+    this.#at = 0
+    return this.#batch.length === 0 || this.#isLeft ? this.#pull() : this.#item()
+  }
+
+  readonly #failed = async (error: unknown): Promise<Result<A>> => {
+    if (this.#isLeft) return this.#over()
     await this.#end()
+    this.#asked--
+    throw error
+  }
+
+  #item(): Result<A> {
+    this.#asked--
+    return { done: false, value: this.#batch[this.#at++]! }
+  }
+
+  async #over(): Promise<Result<A>> {
+    await this.#end()
+    this.#asked--
     this.#signal?.throwIfAborted()
     return done
   }
 
-  #opened(): Promise<AnswerStream> {
-    this.#signal?.throwIfAborted()
-    if (this.#answer === undefined) {
+  async #begin(): Promise<Result<A>> {
+    try {
+      this.#signal?.throwIfAborted()
       this.#signal?.addEventListener("abort", this.#leave, { once: true })
-      this.#answer = this.#open(this.#left.signal)
+      const giveUp = new AbortController()
+      this.#opening = { answer: this.#open(giveUp.signal), giveUp }
+      this.#answer = await this.#opening.answer
+    } catch (error) {
+      return this.#failed(error)
+    } finally {
+      this.#opening = undefined
     }
-    return this.#answer
+    return this.#pull()
   }
 
   /** Over, whoever ended it. */
   async #end(): Promise<void> {
+    this.#isLeft = true
     this.#signal?.removeEventListener("abort", this.#leave)
-    this.#left.abort()
-    const answer = await this.#answer?.catch(() => undefined)
+    this.#opening?.giveUp.abort()
+    const answer = this.#answer ?? await this.#opening?.answer.catch(() => undefined)
     await answer?.return()
   }
 }

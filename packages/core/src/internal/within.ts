@@ -1,6 +1,5 @@
-import { Clock, Context, DefaultServices, Duration, Effect, type Exit, Fiber, FiberId, Runtime } from "effect"
-
-const liveClock = Context.get(DefaultServices.liveServices, Clock.Clock)
+import { type Clock, Duration, Effect, type Exit, Fiber, FiberId, Runtime } from "effect"
+import { liveClock } from "./clock.ts"
 
 /** What a platform's timer takes; more fires at once. */
 const longestMs = 2 ** 31 - 1

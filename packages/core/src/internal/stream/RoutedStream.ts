@@ -8,10 +8,16 @@ import { type Ending, failedSettlement, type Outcome } from "../ending.ts"
 import type { Route } from "../route.ts"
 import { type Batch, endedTooSoon, type Opened } from "./openAnswer.ts"
 import { Transcript } from "./Transcript.ts"
-import { type Overdue, Watch } from "./Watch.ts"
+import { type Overdue, overdue, Watch } from "./Watch.ts"
 
 type Result = IteratorResult<ReadonlyArray<StreamPart>, undefined>
-type Finished = Extract<ProviderPart, { readonly _tag: "Finish" }>
+type Unfinished = Exclude<ProviderPart, { readonly _tag: "Finish" }>
+
+/** What is done with what comes of one answer. */
+interface Hears {
+  readonly came: (result: IteratorResult<Batch>) => void
+  readonly threw: (thrown: unknown) => void
+}
 
 export interface StreamContext {
   readonly ending: Ending
@@ -25,15 +31,7 @@ export interface StreamContext {
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-const overdue: Readonly<Record<Overdue, string>> = {
-  idle: "the vendor sent nothing for too long",
-  slow: "the vendor sent too little for too long",
-  total: "the whole answer took too long",
-  reader: "nobody read for too long"
-}
-
-const isFinish = (part: ProviderPart): part is Finished => part._tag === "Finish"
-const isNoFinish = (part: ProviderPart): part is Exclude<ProviderPart, Finished> => part._tag !== "Finish"
+const isUnfinished = (part: ProviderPart): part is Unfinished => part._tag !== "Finish"
 
 /**
  * An answer from its beginning to its end. Written by hand: a batch of parts costs one promise, where a `Stream` costs
@@ -42,7 +40,8 @@ const isNoFinish = (part: ProviderPart): part is Exclude<ProviderPart, Finished>
 export class RoutedStream implements AnswerStream {
   #opened: Opened
   #transcript = new Transcript()
-  readonly #watch: { now: Watch }
+  #hears: Hears
+  #watch: Watch
   /** What has been read already: the beginning of the answer, and what to say before it. */
   #first: Batch | undefined
   #before: ReadonlyArray<StreamPart>
@@ -54,13 +53,16 @@ export class RoutedStream implements AnswerStream {
   #isOver = false
   /** What a broken answer says to whoever reads on. */
   #verdict: Promise<never> | undefined
-  readonly #left = new AbortController()
+  /** The reader has left; and what it leaves, while the answer is restarted. */
+  #isLeft = false
+  #restarting: AbortController | undefined
 
   constructor(opened: Opened, readonly context: StreamContext) {
     this.#opened = opened
     this.#first = opened.first
     this.#before = [this.#route()]
-    this.#watch = { now: this.#watched() }
+    this.#hears = this.#hearing()
+    this.#watch = this.#watched()
   }
 
   [Symbol.asyncIterator](): this {
@@ -79,7 +81,8 @@ export class RoutedStream implements AnswerStream {
 
   /** The reader has enough. */
   async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#left.abort()
+    this.#isLeft = true
+    this.#restarting?.abort()
     if (!this.#isOver) await this.#giveUp()
     this.#answer(done)
     return done
@@ -87,7 +90,7 @@ export class RoutedStream implements AnswerStream {
 
   #pull(): Promise<Result> {
     if (this.#isOver) return this.#verdict ?? Promise.resolve(done)
-    this.#watch.now.waits()
+    this.#watch.waits()
     return new Promise((resolve) => {
       this.#reader = resolve
       if (this.#first === undefined) return this.#ask()
@@ -98,29 +101,36 @@ export class RoutedStream implements AnswerStream {
   }
 
   #ask(): void {
+    this.#opened.parts.next().then(this.#hears.came, this.#hears.threw)
+  }
+
+  /** Made once an answer, not once a batch. What was asked of an answer that has been given up is not heard any more. */
+  #hearing(): Hears {
     const { parts } = this.#opened
     const isCurrent = () => parts === this.#opened.parts && !this.#isOver
-    parts.next().then(
-      (result) => isCurrent() ? this.#came(result) : undefined,
-      (thrown) => isCurrent() ? this.#broke(asFailure(thrown)) : undefined
-    )
+    return {
+      came: (result: IteratorResult<Batch>) => isCurrent() ? this.#came(result) : undefined,
+      threw: (thrown: unknown) => isCurrent() ? this.#broke(asFailure(thrown)) : undefined
+    }
   }
 
   #came(result: IteratorResult<Batch>): void {
     if (result.done === true) return this.#broke(endedTooSoon())
     const { value } = result
-    this.#watch.now.came(this.#transcript.add(value))
+    this.#watch.came(this.#transcript.add(value))
     if (this.#isOver) return
-    const finish = value.find(isFinish)
-    if (finish !== undefined) return this.#complete(finish, value)
+    if (this.#transcript.finish !== undefined) return this.#complete(this.#transcript.finish, value)
     if (value.length === 0) return this.#ask()
-    const parts = value.filter(isNoFinish)
-    const before = this.#before
-    this.#before = []
-    this.#answer({ done: false, value: before.length === 0 ? parts : [...before, ...parts] })
+    // There is no `Finish` among them.
+    let parts: ReadonlyArray<StreamPart> = value as ReadonlyArray<Unfinished>
+    if (this.#before.length > 0) {
+      parts = [...this.#before, ...parts]
+      this.#before = []
+    }
+    this.#answer({ done: false, value: parts })
   }
 
-  #complete({ finishReason }: Finished, batch: Batch): void {
+  #complete({ finishReason }: NonNullable<Transcript["finish"]>, batch: Batch): void {
     const { called: { reservation }, firstTokenMs, limits } = this.#opened
     const latencyMs = this.#stop()
     const usage = this.#transcript.usage
@@ -136,7 +146,7 @@ export class RoutedStream implements AnswerStream {
       firstTokenMs,
       attempts: this.context.route.failed.length + 1
     }
-    const value = [...this.#before, ...batch.filter(isNoFinish), finish]
+    const value = [...this.#before, ...batch.filter(isUnfinished), finish]
     const settlement = { _tag: "Success", usage, latencyMs, firstTokenMs, limits } as const
     const ended = this.#end({ exit: Exit.succeed({ model, usage }), latencyMs, settlement })
     this.#answer(ended.then(() => ({ done: false, value })))
@@ -178,9 +188,11 @@ export class RoutedStream implements AnswerStream {
   async #restart(failure: ProviderFailure): Promise<Result> {
     const { reopen, runtime } = this.context
     const { provider } = this.#opened.called.reservation
-    const exit = await Runtime.runPromiseExit(runtime)(reopen, { signal: this.#left.signal })
+    if (this.#isLeft) return done
+    this.#restarting = new AbortController()
+    const exit = await Runtime.runPromiseExit(runtime)(reopen, { signal: this.#restarting.signal })
     if (Exit.isFailure(exit)) {
-      if (this.#left.signal.aborted) return done
+      if (this.#isLeft) return done
       this.#condemn(failure, Promise.resolve())
       return this.#verdict ?? done
     }
@@ -188,9 +200,10 @@ export class RoutedStream implements AnswerStream {
     this.#transcript = new Transcript()
     this.#first = exit.value.first
     this.#before = [{ _tag: "Restart", provider, because: failure.class }, this.#route()]
-    this.#watch.now = this.#watched()
+    this.#hears = this.#hearing()
+    this.#watch = this.#watched()
     this.#isOver = false
-    if (this.#left.signal.aborted) await this.#giveUp()
+    if (this.#isLeft) await this.#giveUp()
     return this.#pull()
   }
 
@@ -234,8 +247,8 @@ export class RoutedStream implements AnswerStream {
   /** Nothing more is expected. Answers how long it took, without the time in which nobody read. */
   #stop(): number {
     this.#isOver = true
-    this.#watch.now.stop()
-    return monotonicMs(this.context.clock) - this.#opened.startedMs - this.#watch.now.readingMs
+    this.#watch.stop()
+    return monotonicMs(this.context.clock) - this.#opened.startedMs - this.#watch.readingMs
   }
 
   #end(outcome: Outcome): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Usage } from "../../ChatResponse.ts"
 import type { Received } from "../../RouterError.ts"
 import type { Reservation } from "../../RouterState.ts"
+import type { ProviderPart } from "../../StreamPart.ts"
 import { heuristicTokens } from "../heuristicTokens.ts"
 import type { Batch } from "./openAnswer.ts"
 
@@ -10,10 +11,13 @@ const mostCharacters = 1_000_000
 /** Pieces joined at a time: a text made of a million pieces takes more memory than its characters. */
 const mostPieces = 1_024
 
+type Finished = Extract<ProviderPart, { readonly _tag: "Finish" }>
+
 /** What has been received of one answer: the text for the error, the tokens for the ledger. */
 export class Transcript {
   usage: Usage | undefined
   model: string | undefined
+  finish: Finished | undefined
   characters = 0
   #kept = ""
   #pieces: Array<string> = []
@@ -32,7 +36,8 @@ export class Transcript {
         came += length
         this.#otherCharacters += length
       } else if (part._tag === "Usage") this.usage = part.usage
-      else if (part._tag === "Metadata" && part.model !== undefined) this.model = part.model
+      else if (part._tag === "Finish") this.finish = part
+      else if (part.model !== undefined) this.model = part.model
     }
     return came
   }

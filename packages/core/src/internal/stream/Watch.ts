@@ -6,6 +6,13 @@ import { after, type Run } from "../within.ts"
 /** `idle`: the vendor has paused too long; `slow`: it trickles; `total`: it has taken too long; `reader`: nobody reads. */
 export type Overdue = "idle" | "slow" | "total" | "reader"
 
+export const overdue: Readonly<Record<Overdue, string>> = {
+  idle: "the vendor sent nothing for too long",
+  slow: "the vendor sent too little for too long",
+  total: "the whole answer took too long",
+  reader: "nobody read for too long"
+}
+
 /**
  * Looks after the times of one answer, with one timer that is set anew only when it fires: a part costs two readings of
  * the clock.

@@ -4,8 +4,8 @@ import type { ProviderResponse, Usage } from "../../ChatResponse.ts"
 import { type Provider, ProviderFailure } from "../../Provider.ts"
 import type { ProviderPart, ProviderStream } from "../../StreamPart.ts"
 import { asFailure, type Budget, callProvider } from "../callProvider.ts"
-import { type Called, endAttempt, type Ending, failedSettlement, failureOf, type Outcome } from "../ending.ts"
 import { wholeAnswer } from "../chatCall.ts"
+import { type Called, endAttempt, type Ending, failedSettlement, failureOf, type Outcome } from "../ending.ts"
 import type { Route } from "../route.ts"
 
 export type Batch = ReadonlyArray<ProviderPart>
@@ -37,7 +37,8 @@ const streamOf = (
   request: ChatRequest
 ): Effect.Effect<ProviderStream, ProviderFailure, Scope.Scope> =>
   provider.stream?.(request)
-    ?? Effect.map(wholeAnswer(provider, request), (response) => Object.assign(whole(response), { limits: response.limits }))
+    ?? Effect.map(wholeAnswer(provider, request), (response) =>
+      Object.assign(whole(response), { limits: response.limits }))
 
 /** The route is committed to a provider with the first of these: what comes before is no part of the answer. */
 const isContent = (part: ProviderPart): boolean =>
@@ -92,7 +93,7 @@ export const openAnswer =
   (ending: Ending) =>
   (route: Route, called: Called, { restore, timeoutMs }: Budget): Effect.Effect<Opened, ProviderFailure, Scope.Scope> =>
     Effect.gen(function*() {
-      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
       let isEnded = false
       const end = (outcome: Outcome) =>
         Effect.suspend(() => {

@@ -2,9 +2,12 @@ import { Chunk, Effect, Option, type Scope, Stream } from "effect"
 import type { RouterError, StreamInterrupted } from "../../RouterError.ts"
 import type { AnswerStream, StreamPart } from "../../StreamPart.ts"
 
-/** The pieces of text of a batch. */
-export const textOf = (batch: ReadonlyArray<StreamPart>): ReadonlyArray<string> =>
-  batch.flatMap((part) => part._tag === "Text" ? [part.text] : [])
+/** The pieces of text of a batch, which mostly is just one. */
+export const textOf = (batch: ReadonlyArray<StreamPart>): ReadonlyArray<string> => {
+  const [first] = batch
+  if (batch.length === 1) return first?._tag === "Text" ? [first.text] : []
+  return batch.flatMap((part) => part._tag === "Text" ? part.text : [])
+}
 
 const end = Effect.fail(Option.none())
 

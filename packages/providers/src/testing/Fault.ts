@@ -65,6 +65,50 @@ export type WireFault =
   }
 
 /**
+ * A streamed answer that breaks. A request for a whole answer meets what is nearest: a reset in the middle of its body,
+ * no answer, or the error.
+ *
+ * - `at`: where. `"after_start"` is after the events that come before any content, `"after_content"` (default) after
+ *   `events` of content (default 3), `"before_end"` before those that end the answer; `"mid_character"` inside the first
+ *   character of more than one byte, which is in the second word.
+ * - `does`: `"reset"` cuts the connection; `"end"` closes the body in good form, as if all had been said; `"stall"` sends
+ *   nothing more and keeps the connection; an error is said as the vendor says it inside a 200, before the headers as its
+ *   usual answer (and not `"mid_character"`, where nobody could read it).
+ *
  * @since 0.1.0
  */
-export type Fault = AnsweredFault | WireFault
+export interface StreamFault {
+  readonly kind: "stream"
+  readonly at?:
+    | "before_headers"
+    | "after_headers"
+    | "after_start"
+    | "after_content"
+    | "before_end"
+    | "mid_character"
+    | undefined
+  readonly events?: number | undefined
+  readonly does: "reset" | "end" | "stall" | AnsweredFault
+}
+
+/**
+ * The request is served, and its stream written in ways that are allowed and hard to read:
+ *
+ * - `"crlf"`: lines end with CR LF;
+ * - `"comments"`: a comment line before each event, as OpenRouter keeps connections alive;
+ * - `"idle_events"`: before each event the vendor's own that say nothing (a chunk without choices, a ping, an event of a
+ *   type that there is not yet);
+ * - `"bytes"`: each byte is a piece of its own, so characters are split too;
+ * - `"together"`: all events that are due in one piece.
+ *
+ * @since 0.1.0
+ */
+export interface FramingFault {
+  readonly kind: "framing"
+  readonly shapes: ReadonlyArray<"crlf" | "comments" | "idle_events" | "bytes" | "together">
+}
+
+/**
+ * @since 0.1.0
+ */
+export type Fault = AnsweredFault | WireFault | StreamFault | FramingFault

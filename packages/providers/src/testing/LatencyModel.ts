@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import { paceOf } from "./internal/pace.ts"
 
 /**
  * @since 0.1.0
@@ -46,7 +47,6 @@ export const latencyMs = (
   model: LatencyModel,
   options: { readonly outputTokens: number; readonly normal: number; readonly uniform: number }
 ): number => {
-  const firstTokenMs = model.firstTokenMs * Math.exp((model.sigma ?? 0) * options.normal)
-  const slow = model.tail !== undefined && options.uniform < model.tail.share ? model.tail.factor : 1
-  return (firstTokenMs + model.perTokenMs * options.outputTokens) * slow
+  const { firstTokenMs, perTokenMs } = paceOf(model, options)
+  return firstTokenMs + perTokenMs * options.outputTokens
 }

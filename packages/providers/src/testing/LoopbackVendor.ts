@@ -3,7 +3,7 @@
  * Gemini or Groq, so the official SDK talks to it by base URL alone. It has what makes a vendor hard to live with:
  * rate limits over an exact rolling window, latency with a tail, rate-limit headers, every kind of failure on demand.
  *
- * For tests, benchmarks and demonstrations of what calls vendors; not a model, and it does not stream.
+ * For tests, benchmarks and demonstrations of what calls vendors; not a model.
  *
  * ```ts
  * import { LoopbackVendor } from "@route-llm/providers/testing"
@@ -36,9 +36,12 @@
  * tool's answer it is text again. Four characters of a call are one token. A conversation in which calls and their
  * answers do not belong together is refused, as the vendors refuse it.
  *
+ * **Streams.** A request for a stream is answered word by word in the vendor's own events, and breaks where a
+ * `StreamFault` says; usage is told as the vendor does, by OpenAI only where it is asked for.
+ *
  * **Limits.** A request is refused if, with it, any window would hold more than the limit. An admitted one counts as a
  * request and with its input on arrival, and with its output when it is answered (see `counting`); one whose client
- * leaves before keeps what it counted on arrival. Refused and faulty ones count nothing. An amount leaves the window
+ * leaves before keeps what it counted on arrival, and of a stream what had been written. Refused and faulty ones count nothing. An amount leaves the window
  * once it is older than it. Output may overshoot a limit, since it is not known before: there must be room for a token.
  *
  * **Time.** The vendor's clock runs `speed` times as fast as the wall's: windows, latencies and what is sent to the

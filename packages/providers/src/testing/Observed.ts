@@ -16,14 +16,14 @@ export interface Counts {
   readonly served: number
   /** Refused for a limit, the vendor's own or a scripted one. */
   readonly rateLimited: number
-  /** Answered with any other error, or with a reset or garbage. */
+  /** Answered with any other error, with a reset or garbage, or with a stream that broke. */
   readonly failed: number
   /** The client left before the answer. */
   readonly aborted: number
   readonly inFlight: number
   /** Of all admitted requests. */
   readonly inputTokens: number
-  /** Of all answers. */
+  /** Of all answers, and of streams what had been written of them. */
   readonly outputTokens: number
   /** The most requests that were admitted within any one window. */
   readonly peakRequests: number

@@ -137,29 +137,4 @@ describe.each(vendors)("%s", (name) => {
         inFlight: 0
       })
     }))
-
-  it.scopedLive("refuses a stream instead of answering without one", () =>
-    Effect.gen(function*() {
-      const vendor = yield* make({ vendor: name })
-      const paths = {
-        openai: "/chat/completions",
-        anthropic: "/v1/messages",
-        gemini: "/v1beta/models/m:streamGenerateContent",
-        groq: "/openai/v1/chat/completions"
-      }
-      const body = {
-        model: "m",
-        stream: true,
-        max_tokens: 5,
-        messages: [{ role: "user", content: "a" }],
-        contents: [{ parts: [{ text: "a" }] }]
-      }
-      const response = yield* Effect.promise(() =>
-        fetch(vendor.url + paths[name], { method: "POST", body: JSON.stringify(body) })
-      )
-      expect([response.status, yield* Effect.promise(() => response.text())]).toEqual([
-        400,
-        expect.stringContaining("stream")
-      ])
-    }))
 })

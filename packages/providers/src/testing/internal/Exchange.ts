@@ -4,11 +4,13 @@
  */
 import { Either } from "effect"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import type { Fault } from "../Fault.ts"
-import { latencyMs } from "../LatencyModel.ts"
+import type { StreamFault } from "../Fault.ts"
 import { countInputTokens, replyTo } from "./answers.ts"
+import { type AnsweringFault, isServed, metBy, problemOf, type ServedFault } from "./faults.ts"
+import { type Pace, paceOf } from "./pace.ts"
+import { StreamedReply } from "./StreamedReply.ts"
 import type { Outcome } from "./Tally.ts"
-import type { Call, Problem, Route } from "./VendorFormat.ts"
+import type { Answer, Call, Problem, Route } from "./VendorFormat.ts"
 import type { VendorState } from "./VendorState.ts"
 import { gatewayPage, sendGarbage, sendReset } from "./wireFaults.ts"
 
@@ -24,6 +26,7 @@ export class Exchange {
   #bytes = 0
   #open = true
   #timer: NodeJS.Timeout | undefined
+  #leave = (): void => this.#end("aborted")
   #model = "unknown"
   /** Those of the arrival, where that is when the vendor computes them. */
   #headers: Readonly<Record<string, string>> | undefined
@@ -35,7 +38,7 @@ export class Exchange {
     this.#id = vendor.nextId()
     vendor.tally.received()
     // Closed while still open: it is the client who left (or the vendor's scope that ended).
-    response.on("close", () => this.#end("aborted"))
+    response.on("close", () => this.#open && this.#leave())
     request.on("data", (chunk: Buffer) => this.#receive(chunk))
     request.on("end", () => this.#handle())
   }
@@ -56,8 +59,9 @@ export class Exchange {
     this.#vendor.record({ method, path: pathname, headers: this.#request.headers, body })
     this.#model = modelOf(route, body) ?? this.#model
 
-    const fault = this.#vendor.nextFault()
-    if (fault !== undefined && fault.kind !== "slow") return this.#fail(fault)
+    const scripted = this.#vendor.nextFault()
+    const fault = scripted && metBy(scripted, { stream: isStreamed(route, body) })
+    if (fault !== undefined && !isServed(fault)) return this.#fail(fault)
     const { apiKey } = this.#vendor
     if (apiKey !== undefined && format.apiKey(this.#request.headers, searchParams) !== apiKey) {
       return this.#refuse({ kind: "unauthorized" })
@@ -66,15 +70,14 @@ export class Exchange {
     if (body === undefined) return this.#refuse({ kind: "bad_request", message: "The request body is not valid JSON." })
     Either.match(format.decode(body, route), {
       onLeft: (problem) => this.#refuse(problem),
-      onRight: (call) => this.#serve(call, fault?.factor ?? 1)
+      onRight: (call) => this.#serve(call, fault)
     })
   }
 
-  #serve(call: Call, slowness: number): void {
-    const { admission, clock, models, tally } = this.#vendor
+  #serve(call: Call, fault: ServedFault | undefined): void {
+    const { admission, clock, format, latency, models, tally } = this.#vendor
     const draws = this.#vendor.draw()
     if (models !== undefined && !models.has(call.model)) return this.#refuse({ kind: "model_not_found" })
-    if (call.stream) return this.#refuse({ kind: "bad_request", message: "stream: this server does not stream." })
     const inputTokens = countInputTokens(call)
     const atMs = clock.now()
     const refusal = admission.admit(atMs, { inputTokens, maxTokens: call.maxTokens })
@@ -84,27 +87,64 @@ export class Exchange {
     if (this.#vendor.headersShow === "arrival") this.#headers = this.#rateHeaders(atMs)
 
     const reply = replyTo(call, draws.length)
-    const { outputTokens } = reply
-    const delayMs = slowness
-      * latencyMs(this.#vendor.latency, { outputTokens, normal: draws.firstToken, uniform: draws.tail })
-    const complete = () => {
+    const slowness = fault?.kind === "slow" ? fault.factor : 1
+    const pace = paceOf(latency, { normal: draws.firstToken, uniform: draws.tail }, slowness)
+    const answer = () => ({ ...reply, id: this.#id, model: call.model, unixSeconds: clock.unixSeconds(), inputTokens })
+    const complete = (outputTokens: number) => {
       const completedAtMs = clock.now()
       admission.complete(completedAtMs, { outputTokens, maxTokens: call.maxTokens })
       admitted.outputTokens = outputTokens
       admitted.completedAtMs = completedAtMs
-      const answer = this.#vendor.format.answer({
-        ...reply,
-        id: this.#id,
-        model: call.model,
-        unixSeconds: clock.unixSeconds(),
-        inputTokens
-      })
-      this.#send({ status: 200, body: JSON.stringify(answer), outcome: "served", outputTokens })
+    }
+    if (call.stream) {
+      const streamed = { ...answer(), streamUsage: call.streamUsage ?? false }
+      return this.#stream(streamed, { fault, pace, complete })
+    }
+    const { outputTokens } = reply
+    const answered = () => {
+      complete(outputTokens)
+      this.#send({ status: 200, body: JSON.stringify(format.answer(answer())), outcome: "served", outputTokens })
     }
     // A timer fires a millisecond late at best: below that, at once is closer.
-    const realMs = delayMs / clock.speed
-    if (realMs < 1) complete()
-    else this.#timer = setTimeout(complete, realMs)
+    const realMs = (pace.firstTokenMs + pace.perTokenMs * outputTokens) / clock.speed
+    if (realMs < 1) answered()
+    else this.#timer = setTimeout(answered, realMs)
+  }
+
+  /** What has been written counts, however the stream ends. */
+  #stream(answer: Answer, { complete, fault, pace }: {
+    readonly fault: ServedFault | undefined
+    readonly pace: Pace
+    readonly complete: (outputTokens: number) => void
+  }): void {
+    const { clock, format } = this.#vendor
+    const reply = new StreamedReply({
+      response: this.#response,
+      clock,
+      answer: format.stream(answer),
+      headers: this.#headers ?? this.#rateHeaders(clock.now()),
+      pace,
+      shapes: fault?.kind === "framing" ? fault.shapes : [],
+      fault: fault?.kind === "stream" ? { ...fault, does: this.#breaks(fault) } : undefined,
+      onEnd: (outcome, written) => {
+        const outputTokens = outcome === "served" ? answer.outputTokens : written
+        complete(outputTokens)
+        this.#end(outcome, outputTokens)
+      }
+    })
+    this.#leave = () => {
+      reply.stop()
+      complete(reply.tokens)
+      this.#end("aborted", reply.tokens)
+    }
+    reply.write()
+  }
+
+  #breaks({ does }: StreamFault) {
+    const { clock, format } = this.#vendor
+    if (typeof does === "string") return does
+    const { body } = format.error(problemOf(this.#vendor, does), { id: this.#id, model: this.#model, clock })
+    return format.errorEvent(body)
   }
 
   #refuse(problem: Problem): void {
@@ -114,8 +154,7 @@ export class Exchange {
     this.#send({ status, headers, body: JSON.stringify(body), outcome })
   }
 
-  #fail(fault: Exclude<Fault, { readonly kind: "slow" }>): void {
-    const { admission, clock } = this.#vendor
+  #fail(fault: AnsweringFault): void {
     switch (fault.kind) {
       case "timeout":
         return
@@ -130,26 +169,14 @@ export class Exchange {
         const outcome = fault.status === 429 ? "rateLimited" : fault.status < 400 ? "served" : "failed"
         return this.#send({ status: fault.status, headers: fault.headers, body, outcome })
       }
-      case "rate_limit":
-        return this.#refuse(admission.exhausted(clock.now(), {
-          dimension: fault.dimension ?? "requests",
-          retryAfterMs: fault.retryAfterMs
-        }))
       case "server_error": {
+        if (fault.shape !== "html") return this.#refuse(problemOf(this.#vendor, fault))
         const status = fault.status ?? 500
-        return fault.shape === "html"
-          ? this.#send({
-            status,
-            headers: { "content-type": "text/html" },
-            body: gatewayPage(status),
-            outcome: "failed"
-          })
-          : this.#refuse({ kind: "server_error", status })
+        const headers = { "content-type": "text/html" }
+        return this.#send({ status, headers, body: gatewayPage(status), outcome: "failed" })
       }
-      case "bad_request":
-        return this.#refuse({ kind: "bad_request", message: fault.message ?? "The request is invalid." })
       default:
-        return this.#refuse(fault)
+        return this.#refuse(problemOf(this.#vendor, fault))
     }
   }
 
@@ -191,6 +218,9 @@ const parseJson = (text: string): unknown => {
     return undefined
   }
 }
+
+const isStreamed = (route: Route, body: unknown): boolean =>
+  route.stream === true || (typeof body === "object" && body !== null && "stream" in body && body.stream === true)
 
 const modelOf = (route: Route, body: unknown): string | undefined =>
   route.model ?? (typeof body === "object" && body !== null && "model" in body ? String(body.model) : undefined)

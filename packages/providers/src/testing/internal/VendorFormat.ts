@@ -41,6 +41,8 @@ export interface Call {
   readonly tools: ReadonlyArray<DeclaredTool>
   readonly maxTokens: number | undefined
   readonly stream: boolean
+  /** Whether usage is asked for in a stream, where that must be asked for. */
+  readonly streamUsage?: boolean
 }
 
 export interface MadeCall {
@@ -61,6 +63,21 @@ export interface Answer extends Reply {
   readonly model: string
   readonly unixSeconds: number
   readonly inputTokens: number
+  readonly streamUsage?: boolean
+}
+
+/** One server-sent event; text is sent as it is, anything else as JSON. */
+export interface StreamEvent {
+  readonly event?: string
+  readonly data: unknown
+}
+
+/** What is said before, in and after the content, and what says nothing at all, which clients must pass over. */
+export interface StreamedAnswer {
+  readonly start: ReadonlyArray<StreamEvent>
+  readonly content: ReadonlyArray<{ readonly tokens: number; readonly event: StreamEvent }>
+  readonly end: ReadonlyArray<StreamEvent>
+  readonly idle: ReadonlyArray<StreamEvent>
 }
 
 /** The state of one limit, at the moment the headers are written. */
@@ -130,12 +147,15 @@ export interface VendorFormat {
   readonly apiKey: (headers: IncomingHttpHeaders, query: URLSearchParams) => string | undefined
   readonly decode: (body: unknown, route: Route) => Either.Either<Call, Problem>
   readonly answer: (answer: Answer) => object
+  readonly stream: (answer: Answer) => StreamedAnswer
   /** On every answer, errors included. */
   readonly headers: (
     rate: RateState,
     options: { readonly id: string; readonly clock: VendorClock }
   ) => Record<string, string>
   readonly error: (problem: Problem, context: ProblemContext) => ErrorReply
+  /** How such an error is said once an answer has begun. */
+  readonly errorEvent: (body: object) => StreamEvent
 }
 
 export const badRequest = (message: string, param?: string): Problem => ({ kind: "bad_request", message, param })

@@ -27,8 +27,8 @@ const lastUserText = (messages: ReadonlyArray<Message>): string =>
     onSome: ({ text }) => text
   })
 
-/** Words of four letters, so that any number of them is a slice of a repetition. */
-const phrase = "this text came from your test host with mild care over each line "
+/** Words of four letters, so that any number of them is a slice of a repetition; the second has one of two bytes. */
+const phrase = "this tëxt came from your test host with mild care over each line "
 
 const wordLength = 5
 

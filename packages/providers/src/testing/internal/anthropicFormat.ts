@@ -3,6 +3,7 @@
  * in its API reference (rate-limits, errors).
  */
 import { decodeMessages } from "./anthropicBody.ts"
+import { messageEvents } from "./anthropicEvents.ts"
 import type { VendorClock } from "./VendorClock.ts"
 import { bearer } from "./VendorFormat.ts"
 import type {
@@ -124,6 +125,7 @@ export const anthropicFormat: VendorFormat = {
   apiKey: apiKeyOf,
   decode: decodeMessages,
   answer: answerBody,
+  stream: (answer) => messageEvents(answer, answerBody(answer)),
   headers: (rate, { clock, id }) => ({
     "request-id": `req_${id}`,
     ...rateHeaders("requests", rate.limits.requests, clock),
@@ -131,5 +133,6 @@ export const anthropicFormat: VendorFormat = {
     ...rateHeaders("output-tokens", rate.limits.outputTokens, clock),
     ...rateHeaders("tokens", combined(rate.limits), clock)
   }),
-  error: errorReply
+  error: errorReply,
+  errorEvent: (body) => ({ event: "error", data: body })
 }

@@ -38,6 +38,7 @@ const Body = Schema.Struct({
   top_p: maybe(Schema.Number.pipe(Schema.between(0, 1))),
   stop: maybe(Schema.Union(Schema.String, Schema.Array(Schema.String).pipe(Schema.maxItems(4)))),
   stream: maybe(Schema.Boolean),
+  stream_options: maybe(Schema.Struct({ include_usage: maybe(Schema.Boolean) })),
   tools: maybe(Schema.NonEmptyArray(Schema.Struct({
     type: Schema.Literal("function"),
     function: Schema.Struct({
@@ -80,6 +81,9 @@ const turnsOf = (messages: ReadonlyArray<Sent>): ReadonlyArray<ToolTurn> =>
   }, [])
 
 const misuse = (body: typeof Body.Type): Problem | undefined => {
+  if (body.stream_options !== undefined && body.stream !== true) {
+    return badRequest("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
+  }
   if (body.tool_choice !== undefined && body.tools === undefined) {
     return badRequest("'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
   }
@@ -102,7 +106,8 @@ export const decodeChatCompletion = (body: unknown): Either.Either<Call, Problem
     messages: call.messages.map(messageOf),
     tools: (call.tools ?? []).map((tool) => declared(tool.function.name, tool.function)),
     maxTokens: call.max_completion_tokens ?? call.max_tokens,
-    stream: call.stream ?? false
+    stream: call.stream ?? false,
+    streamUsage: call.stream_options?.include_usage ?? false
   }))
 
 export const chatCompletion = (answer: Answer) => ({

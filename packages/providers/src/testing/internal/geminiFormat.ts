@@ -4,6 +4,7 @@
  * (`RetryInfo`). A key that is refused is a 400, not a 401.
  */
 import { decodeGenerateContent } from "./geminiBody.ts"
+import { responseChunks } from "./geminiChunks.ts"
 import type { Answer, ErrorReply, LimitName, Problem, ProblemContext, VendorFormat } from "./VendorFormat.ts"
 
 /** Without ids, as the Gemini API sends them; of parallel calls the first is signed. */
@@ -157,6 +158,8 @@ export const geminiFormat: VendorFormat = {
   },
   decode: decodeGenerateContent,
   answer: answerBody,
+  stream: (answer) => responseChunks(answer, answerBody),
   headers: () => ({}),
-  error: errorReply
+  error: errorReply,
+  errorEvent: (body) => ({ data: body })
 }

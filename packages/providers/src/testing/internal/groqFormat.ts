@@ -2,6 +2,7 @@
  * Groq: `POST /openai/v1/chat/completions`. Its request headers speak of the DAY, its token headers of the minute; the
  * limit on requests a minute is in no header (console.groq.com/docs/rate-limits).
  */
+import { chatCompletionChunks } from "./chatCompletionChunks.ts"
 import { chatCompletion, decodeChatCompletion, rateHeaders } from "./chatCompletions.ts"
 import { bearer, limitWords } from "./VendorFormat.ts"
 import type {
@@ -106,11 +107,19 @@ export const groqFormat: VendorFormat = {
   apiKey: bearer,
   decode: decodeChatCompletion,
   answer: (answer) => ({ ...chatCompletion(answer), x_groq: { id: `req_${answer.id}` } }),
+  stream: (answer) => {
+    const x_groq = { id: `req_${answer.id}` }
+    return chatCompletionChunks(answer, {
+      first: { x_groq },
+      last: { x_groq: { ...x_groq, usage: chatCompletion(answer).usage } }
+    })
+  },
   headers: (rate, { clock, id }) => ({
     "x-request-id": `req_${id}`,
     "x-groq-region": "loopback",
     ...rateHeaders("requests", dailyRequests(rate), (ms) => clock.goDuration(ms)),
     ...rateHeaders("tokens", rate.limits.tokens, (ms) => clock.goDuration(ms))
   }),
-  error: errorReply
+  error: errorReply,
+  errorEvent: (body) => ({ data: body })
 }

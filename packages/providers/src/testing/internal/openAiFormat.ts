@@ -2,6 +2,7 @@
  * OpenAI: `POST /v1/chat/completions`. Error codes and messages as in its error reference and in issue threads that
  * quote them; `retry-after-ms` stands beside `retry-after` on 429s, and the SDK prefers it.
  */
+import { chatCompletionChunks } from "./chatCompletionChunks.ts"
 import { chatCompletion, decodeChatCompletion, rateHeaders } from "./chatCompletions.ts"
 import { bearer, limitWords } from "./VendorFormat.ts"
 import type { ErrorReply, Problem, ProblemContext, RateLimitProblem, VendorFormat } from "./VendorFormat.ts"
@@ -103,10 +104,12 @@ export const openAiFormat: VendorFormat = {
   apiKey: bearer,
   decode: decodeChatCompletion,
   answer: chatCompletion,
+  stream: (answer) => chatCompletionChunks(answer),
   headers: (rate, { clock, id }) => ({
     "x-request-id": `req_${id}`,
     ...rateHeaders("requests", rate.limits.requests, (ms) => clock.goDuration(ms)),
     ...rateHeaders("tokens", rate.limits.tokens, (ms) => clock.goDuration(ms))
   }),
-  error: errorReply
+  error: errorReply,
+  errorEvent: (body) => ({ data: body })
 }

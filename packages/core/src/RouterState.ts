@@ -175,6 +175,8 @@ export type Settlement =
   | {
     readonly _tag: "Failure"
     readonly class: FailureClass
+    /** What the vendor answered with; absent: it did not answer. */
+    readonly status?: number | undefined
     readonly usage?: Usage | undefined
     readonly latencyMs: number
     /** Of an answer that was streamed and had begun. */

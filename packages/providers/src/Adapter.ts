@@ -12,13 +12,16 @@ import type {
   Limits,
   Provider,
   ProviderFailure,
-  ProviderResponse
+  ProviderResponse,
+  ProviderStream
 } from "@route-llm/core"
-import { Config, Effect, type Layer, Predicate, Record, Redacted } from "effect"
+import { type Clock, Config, Effect, type Layer, Predicate, Record, Redacted, type Scope } from "effect"
 import type { ConfigError } from "effect/ConfigError"
 import { classify } from "./Classify.ts"
+import type { FailureRule } from "./FailureRule.ts"
 import { at, text } from "./internal/json.ts"
 import { limitsOfAnswer } from "./internal/limitReadings.ts"
+import { type Hearing, openStream, type StreamReader } from "./internal/providerStream.ts"
 import { redact } from "./internal/redact.ts"
 import type {
   AdapterName,
@@ -37,6 +40,8 @@ import type {
 export interface Asked {
   readonly request: ChatRequest
   readonly model: string
+  /** How its failures are read, before the table. */
+  readonly rules?: ReadonlyArray<FailureRule> | undefined
 }
 
 /**
@@ -89,6 +94,13 @@ export interface Adapter<Client> {
   chat(client: Client, call: ChatCall): Promise<Answered>
   /** What an answer says. Throws a `ProviderFailure`, or the error that the vendor reported in it. */
   read(raw: unknown, asked: Asked): ProviderResponse
+  /**
+   * The same call, answered in parts: `raw` is the SDK's iterable of the vendor's events. Where it is none, it is taken
+   * for a whole answer, and read like one.
+   */
+  stream(client: Client, call: ChatCall): Promise<Answered>
+  /** Reads the events of one such answer, in order. */
+  reader(asked: Asked): StreamReader
 }
 
 const invalid = (options: Settings, path: string, issue: string): InvalidConfig =>
@@ -121,24 +133,48 @@ const connect = <Client>(
 const secretsOf = (client: unknown): ReadonlyArray<string> =>
   ["apiKey", "authToken"].flatMap((property) => text(at(client, property)) ?? [])
 
+/** How what is heard of a call is read: when it is heard, and without the client's keys. */
+const hearing = (
+  adapter: { readonly name: AdapterName },
+  client: unknown,
+  { request, rules }: Asked,
+  clock: Clock.Clock
+): Hearing => {
+  const heard = () => ({ adapter: adapter.name, nowMs: clock.unsafeCurrentTimeMillis() })
+  return {
+    limits: (headers) => limitsOfAnswer(headers, heard()),
+    failed: (headers) => (thrown) =>
+      classify(thrown, { ...heard(), headers, secrets: secretsOf(client), request, rules })
+  }
+}
+
 /** Whatever is thrown, by the SDK or over what it hands over, becomes a classified failure. */
 const call = <Client>(adapter: Adapter<Client>, client: Client, asked: Asked) =>
   Effect.clockWith((clock): Effect.Effect<ProviderResponse, ProviderFailure> => {
-    const heard = () => ({ adapter: adapter.name, nowMs: clock.unsafeCurrentTimeMillis() })
-    const failed = (headers?: unknown) => (thrown: unknown) =>
-      classify(thrown, { ...heard(), headers, secrets: secretsOf(client), request: asked.request })
+    const { failed, limits } = hearing(adapter, client, asked, clock)
     return Effect.tryPromise({
       try: (signal) => adapter.chat(client, { ...asked, signal }),
       catch: failed()
     }).pipe(
       Effect.flatMap(({ headers, raw }) =>
         Effect.try({
-          try: () => ({ ...adapter.read(raw, asked), limits: limitsOfAnswer(headers, heard()) }),
+          try: () => ({ ...adapter.read(raw, asked), limits: limits(headers) }),
           catch: failed(headers)
         })
       )
     )
   })
+
+/** The same for an answer in parts. */
+const stream = <Client>(adapter: Adapter<Client>, client: Client, asked: Asked) =>
+  Effect.clockWith((clock): Effect.Effect<ProviderStream, ProviderFailure, Scope.Scope> =>
+    openStream({
+      hearing: hearing(adapter, client, asked, clock),
+      open: (signal) => adapter.stream(client, { ...asked, signal }),
+      read: (raw) => adapter.read(raw, asked),
+      reader: () => adapter.reader(asked)
+    })
+  )
 
 const limitsOf = (settings: Settings): Limits =>
   Record.filter({
@@ -158,19 +194,22 @@ const countingOf = (known: Counting, given: Settings["counting"] = {}): Counting
 })
 
 /**
- * The provider over a client: one call without retries, aborted on the wire by interruption, failures classified.
+ * The provider over a client: one call without retries, aborted on the wire by interruption, failures classified. A
+ * streamed answer is also aborted when its scope closes.
  *
  * @since 0.1.0
  */
 export const makeProvider = <Client>(adapter: Adapter<Client>, options: ClientOptions<Client>): Provider => {
-  const model = options.model ?? adapter.defaultModel
+  const { failures: rules, model = adapter.defaultModel } = options
   return {
     name: options.name,
     model,
     limits: limitsOf(options),
     weight: options.weight ?? 1,
+    contextWindow: options.contextWindow,
     counting: countingOf(adapter.counting, options.counting),
-    chat: (request) => call(adapter, options.client, { request, model })
+    chat: (request) => call(adapter, options.client, { request, model, rules }),
+    stream: (request) => stream(adapter, options.client, { request, model, rules })
   }
 }
 
@@ -221,6 +260,8 @@ const resolve = (options: ConfigOptions): Effect.Effect<KeyOptions, ConfigError>
     rpd: settle(options.rpd),
     tpd: settle(options.tpd),
     concurrency: settle(options.concurrency),
+    contextWindow: settle(options.contextWindow),
+    failures: settle(options.failures),
     weight: settle(options.weight),
     counting: settle(options.counting)
   })

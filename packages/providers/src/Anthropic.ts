@@ -21,6 +21,8 @@
  *   asks for the call, as Anthropic's guide to Sonnet 5.5 advises.
  * - Thinking is no part of the content, and its blocks are not sent back: the API takes turns without them.
  *
+ * A stream tells its usage twice: the input at its start, all of it at its end. It is complete with `message_stop`.
+ *
  * @since 0.1.0
  */
 import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
@@ -29,6 +31,7 @@ import type { ConfigError } from "effect/ConfigError"
 import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
 import type { Adapter, ProviderLayer } from "./Adapter.ts"
 import { type Body, bodyOf, read } from "./internal/anthropicMessages.ts"
+import { reader } from "./internal/anthropicStream.ts"
 import { hasMethods } from "./internal/shape.ts"
 import { withResponse } from "./internal/withResponse.ts"
 import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
@@ -95,7 +98,12 @@ export const adapter: Adapter<AnthropicClient> = {
     const sent = bodyOf(asked, defaultMaxTokens)
     return withResponse(client.messages.create(sent, options(client, sent, signal)))
   },
-  read
+  read,
+  stream: async (client, { signal, ...asked }) => {
+    const sent: Body = { ...bodyOf(asked, defaultMaxTokens), stream: true }
+    return withResponse(client.messages.create(sent, options(client, sent, signal)))
+  },
+  reader
 }
 
 /**

@@ -11,8 +11,8 @@
  */
 import { ProviderFailure } from "@route-llm/core"
 import type { ChatRequest, LimitReading } from "@route-llm/core"
+import type { FailureRule } from "./FailureRule.ts"
 import { rules } from "./internal/failureRules.ts"
-import type { Rule } from "./internal/failureRules.ts"
 import { readSignal } from "./internal/failureSignal.ts"
 import type { FailureSignal } from "./internal/failureSignal.ts"
 import { at, safely } from "./internal/json.ts"
@@ -21,10 +21,13 @@ import { presentable } from "./internal/redact.ts"
 import { retryAfterMs } from "./internal/retryAfter.ts"
 import type { AdapterName } from "./ProviderOptions.ts"
 
-const matches = (rule: Rule, signal: FailureSignal): boolean =>
+/** A pattern with the flag `g` remembers where it was; `search` does not ask it. */
+const isIn = (text: string, pattern: RegExp): boolean => text.search(pattern) >= 0
+
+const matches = (rule: FailureRule, signal: FailureSignal): boolean =>
   (rule.status === undefined || (signal.status !== undefined && rule.status.includes(signal.status)))
-  && (rule.code === undefined || signal.codes.some((code) => rule.code?.test(code) === true))
-  && (rule.message === undefined || rule.message.test(signal.message))
+  && (rule.code === undefined || signal.codes.some((code) => rule.code !== undefined && isIn(code, rule.code)))
+  && (rule.message === undefined || isIn(signal.message, rule.message))
   && (rule.body === undefined || signal.bodies.length > 0)
 
 /**
@@ -45,6 +48,8 @@ export interface ClassifyContext {
   readonly secrets?: ReadonlyArray<string> | undefined
   /** A message that quotes the request is withheld. */
   readonly request?: ChatRequest | undefined
+  /** Read before the table; the first row that matches counts. */
+  readonly rules?: ReadonlyArray<FailureRule> | undefined
 }
 
 /** A failure that an adapter has classified itself gets what the answer's headers said. */
@@ -66,7 +71,8 @@ export const classify = (thrown: unknown, context: ClassifyContext): ProviderFai
   if (thrown instanceof ProviderFailure) return completed(thrown, limitsOfAnswer(context.headers, heard))
   const read = readSignal(thrown)
   const signal = context.aborted === true ? { ...read, codes: ["caller_aborted", ...read.codes] } : read
-  const rule = rules.find((candidate) => matches(candidate, signal))
+  const isMet = (rule: FailureRule) => matches(rule, signal)
+  const rule = context.rules?.find(isMet) ?? rules.find(isMet)
   const headers = safely(() => at(thrown, "headers"), undefined) ?? context.headers
   const { bodies, message, status, words } = signal
   return new ProviderFailure({

@@ -13,6 +13,8 @@
  * Calls that come without an id are given one. Signatures of thoughts are not kept between turns, so the model does not
  * see again what it thought before a call.
  *
+ * A stream is complete where a finish reason came and the stream then ended by itself.
+ *
  * Google limits input a minute, so declare `inputTpm` rather than `tpm`. It tells its limits in a 429 only.
  *
  * @since 0.1.0
@@ -24,6 +26,7 @@ import type { ConfigError } from "effect/ConfigError"
 import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
 import type { Adapter, ProviderLayer } from "./Adapter.ts"
 import { type Parameters, parametersOf, read } from "./internal/generateContent.ts"
+import { reader } from "./internal/generateContentStream.ts"
 import { at } from "./internal/json.ts"
 import { hasMethods } from "./internal/shape.ts"
 import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
@@ -36,6 +39,8 @@ import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
 export interface GeminiClient {
   readonly models: {
     generateContent(parameters: Parameters): PromiseLike<unknown>
+    /** Where it is absent, an answer that is to be streamed comes as one part. */
+    generateContentStream?(parameters: Parameters): PromiseLike<unknown>
   }
 }
 
@@ -64,7 +69,17 @@ export const adapter: Adapter<GeminiClient> = {
     const raw = await client.models.generateContent(parametersOf(call))
     return { raw, headers: at(raw, "sdkHttpResponse", "headers") }
   },
-  read
+  read,
+  stream: async ({ models }, call) => {
+    const parameters = parametersOf(call)
+    if (models.generateContentStream === undefined) {
+      const raw = await models.generateContent(parameters)
+      return { raw, headers: at(raw, "sdkHttpResponse", "headers") }
+    }
+    // The headers come with the chunks.
+    return { raw: await models.generateContentStream(parameters), headers: undefined }
+  },
+  reader
 }
 
 /**

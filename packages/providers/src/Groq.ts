@@ -7,7 +7,7 @@
  *
  * Groq takes OpenAI's request; `maxTokens` is sent as `max_completion_tokens`, since the SDK deprecates `max_tokens`.
  * Its headers tell the requests of the day and the tokens of the minute. Its limit on requests a minute stands in a 429
- * only, so declare `rpm`.
+ * only, so declare `rpm`. Streams are as of OpenAI, their usage included.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,8 @@ import type { ConfigError } from "effect/ConfigError"
 import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.ts"
 import type { Adapter, ProviderLayer } from "./Adapter.ts"
 import { chat, read } from "./internal/chatCompletions.ts"
-import type { ChatCompletionsClient } from "./internal/chatCompletions.ts"
+import type { ChatCompletionsClient, Dialect } from "./internal/chatCompletions.ts"
+import { reader, stream } from "./internal/chatCompletionsStream.ts"
 import { hasMethods, hasStatic } from "./internal/shape.ts"
 import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
 
@@ -32,6 +33,8 @@ export interface GroqClient extends ChatCompletionsClient {}
  * @since 0.1.0
  */
 export type Options = ProviderOptions<GroqClient>
+
+const dialect: Dialect = { maxTokensField: "max_completion_tokens", takesSampling: true }
 
 /**
  * @since 0.1.0
@@ -49,8 +52,10 @@ export const adapter: Adapter<GroqClient> = {
     const { Groq } = await import("groq-sdk")
     return new Groq({ apiKey, baseURL: baseUrl, maxRetries: 0 })
   },
-  chat: async (client, call) => chat(client, call, { maxTokensField: "max_completion_tokens", takesSampling: true }),
-  read
+  chat: async (client, call) => chat(client, call, dialect),
+  read,
+  stream: async (client, call) => stream(client, call, dialect),
+  reader
 }
 
 /**

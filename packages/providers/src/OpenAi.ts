@@ -17,6 +17,10 @@
  * Messages, tools and calls are sent as they are. What a vendor says of its limits is read by the names of its headers,
  * whoever it is: OpenAI's, Azure's, Groq's, Mistral's, Cerebras's and OpenRouter's are known.
  *
+ * A stream asks for its usage (`stream_options.include_usage`). A server that refuses the field is asked once more
+ * without it, and never again with it through that client. The answer is complete where a finish reason came and the
+ * stream then ended by itself, with `[DONE]` or without.
+ *
  * @since 0.1.0
  */
 import type { InvalidConfig, MissingPackage, Provider } from "@route-llm/core"
@@ -26,6 +30,7 @@ import { connectProvider, providerLayer, providerLayerConfig } from "./Adapter.t
 import type { Adapter, ProviderLayer } from "./Adapter.ts"
 import { chat, read } from "./internal/chatCompletions.ts"
 import type { ChatCompletionsClient, Dialect } from "./internal/chatCompletions.ts"
+import { reader, stream } from "./internal/chatCompletionsStream.ts"
 import { hasMethods, hasStatic } from "./internal/shape.ts"
 import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
 
@@ -74,7 +79,9 @@ export const adapter: Adapter<OpenAiClient> = {
   },
   // In an async function, so that a request that has no form here rejects.
   chat: async (client, call) => chat(client, call, dialect(client, call.model)),
-  read
+  read,
+  stream: async (client, call) => stream(client, call, dialect(client, call.model)),
+  reader
 }
 
 /**

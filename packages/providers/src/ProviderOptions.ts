@@ -5,6 +5,7 @@
  */
 import type { Counting } from "@route-llm/core"
 import type { Config, Redacted } from "effect"
+import type { FailureRule } from "./FailureRule.ts"
 
 /**
  * The adapters there are.
@@ -37,6 +38,10 @@ export interface Settings {
   readonly tpd?: number | undefined
   /** Requests under way at one time. */
   readonly concurrency?: number | undefined
+  /** Tokens the model takes at most, input and output together; see `ProviderSpec.contextWindow` for what it decides. */
+  readonly contextWindow?: number | undefined
+  /** Rows of the table of failures that are read before the built-in ones; see `FailureRule`. */
+  readonly failures?: ReadonlyArray<FailureRule> | undefined
   /** The static term of the score, ≥ 0. Default: 1. */
   readonly weight?: number | undefined
   /** What the vendor counts against its token limits, where that is not as the adapter's `counting` says. */

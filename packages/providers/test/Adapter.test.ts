@@ -61,7 +61,7 @@ describe("layers", () => {
     Effect.gen(function*() {
       const registry = yield* ProviderRegistry
       yield* Layer.build(layer)
-      return (yield* registry.providers).map(({ chat: _, ...spec }) => spec)
+      return (yield* registry.providers).map(({ chat: _, stream: _stream, ...spec }) => spec)
     }).pipe(Effect.provide(ProviderRegistry.layer))
 
   const client = new OpenAI({ apiKey: "k" })

@@ -6,7 +6,7 @@ import { anthropic, google, openai, perDay, perMinute, retryIn, rows } from "./e
 import { type Canned, failWith, type Vendor, vendors } from "./helpers.ts"
 
 describe("each signal, through the vendor's SDK", () => {
-  it.scoped.each(rows)("%2$s: %1$s", ([_, vendor, status, body, expected]) =>
+  it.scoped.each(rows)("%s, %s", ([_, vendor, status, body, expected]) =>
     Effect.gen(function*() {
       const { calls, failure } = yield* failWith(vendor, { status, body })
       expect(failure).toMatchObject({ _tag: "ProviderFailure", class: expected, status })

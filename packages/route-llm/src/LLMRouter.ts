@@ -101,7 +101,7 @@ const invalid = (source: string, path: string, issue: string): InvalidConfig =>
 const adapterOf = (name: AdapterName): Adapter<AnyClient> => adapters[name] as Adapter<AnyClient>
 
 const connectEntry = (entry: ProviderEntry) => {
-  const { adapter, apiKey, baseUrl, counting, model, name, weight } = entry
+  const { adapter, apiKey, baseUrl, contextWindow, counting, model, name, weight } = entry
   const limits = {
     rpm: entry.rpmLimit,
     tpm: entry.tpmLimit,
@@ -113,7 +113,7 @@ const connectEntry = (entry: ProviderEntry) => {
   }
   const named = adapter ?? entry.name
   return isAdapterName(named) && apiKey !== undefined
-    ? connectProvider(adapterOf(named), { name, model, baseUrl, weight, counting, apiKey, ...limits })
+    ? connectProvider(adapterOf(named), { name, model, baseUrl, contextWindow, weight, counting, apiKey, ...limits })
     : Effect.dieMessage("a checked configuration lacks an adapter or a key")
 }
 

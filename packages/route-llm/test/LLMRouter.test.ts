@@ -55,6 +55,26 @@ describe("LLMRouter", () => {
       expect(late).toMatchObject({ _tag: "RouterClosed" })
     })))
 
+  it("goes on to larger context windows only, where the configuration names them", () =>
+    scoped(Effect.gen(function*() {
+      const [small, alike, large] = yield* Effect.all([vendor("openai"), vendor("openai"), vendor("openai")])
+      yield* small.fail({ kind: "context_too_long" })
+      const entry = (name: string, { url }: LoopbackVendor, contextWindow: number, weight: number) => ({
+        name,
+        adapter: "openai",
+        apiKey: "k",
+        baseUrl: url,
+        contextWindow,
+        weight
+      })
+      const router = LLMRouter.fromConfig({
+        providers: [entry("a", small, 8_000, 9), entry("b", alike, 8_000, 5), entry("c", large, 128_000, 1)]
+      })
+      expect(yield* Effect.promise(() => router.chat(hello))).toMatchObject({ provider: "c", attempts: 2 })
+      expect(yield* alike.counts).toMatchObject({ received: 0 })
+      yield* Effect.promise(() => router.close())
+    })))
+
   it("makes the clients that a configuration names, falls back, and shows it in status", () =>
     scoped(Effect.gen(function*() {
       const [openai, groq] = yield* Effect.all([vendor("openai"), vendor("groq")])

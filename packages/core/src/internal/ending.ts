@@ -37,8 +37,8 @@ export const failedSettlement = (
   latencyMs: number
 ): Extract<Settlement, { readonly _tag: "Failure" }> => {
   if (failure === undefined) return { _tag: "Failure", class: "cancelled", latencyMs }
-  const { class: failureClass, limits, retryAfterMs, usage } = failure
-  return { _tag: "Failure", class: failureClass, usage, latencyMs, retryAfterMs, limits }
+  const { class: failureClass, limits, retryAfterMs, status, usage } = failure
+  return { _tag: "Failure", class: failureClass, status, usage, latencyMs, retryAfterMs, limits }
 }
 
 const note = (

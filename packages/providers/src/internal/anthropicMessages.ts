@@ -32,6 +32,7 @@ export interface Body {
   top_p?: number
   tools?: Array<{ name: string; description?: string; input_schema: { type: "object"; [key: string]: unknown } }>
   tool_choice?: ToolChoice
+  stream?: true
 }
 
 const mediaType = (given: string): MediaType => {
@@ -140,7 +141,7 @@ export const bodyOf = ({ model, request }: Asked, defaultMaxTokens: number): Bod
   }
 }
 
-const finishReasons: Readonly<Record<string, FinishReason>> = {
+export const finishReasons: Readonly<Record<string, FinishReason>> = {
   end_turn: "stop",
   stop_sequence: "stop",
   max_tokens: "length",
@@ -150,7 +151,7 @@ const finishReasons: Readonly<Record<string, FinishReason>> = {
 }
 
 /** `input_tokens` leaves out what was read from and written to the cache. */
-const usageOf = (raw: unknown): Usage | undefined => {
+export const usageOf = (raw: unknown): Usage | undefined => {
   const uncached = count(at(raw, "usage", "input_tokens"))
   const outputTokens = count(at(raw, "usage", "output_tokens"))
   if (uncached === undefined || outputTokens === undefined) return undefined

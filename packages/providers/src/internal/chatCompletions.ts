@@ -36,6 +36,8 @@ export interface Body {
   stop?: string | Array<string>
   tools?: Array<Tool>
   tool_choice?: "auto" | "none" | "required" | { type: "function"; function: { name: string } }
+  stream?: true
+  stream_options?: { include_usage: true }
 }
 
 type TextPart = { type: "text"; text: string }
@@ -124,7 +126,7 @@ export interface Dialect {
   readonly takesSampling: boolean
 }
 
-const body = (request: ChatRequest, model: string, dialect: Dialect): Body => ({
+export const bodyOf = ({ model, request }: Asked, dialect: Dialect): Body => ({
   model,
   messages: request.messages.map(message),
   ...(request.maxTokens === undefined ? {} : { [dialect.maxTokensField]: request.maxTokens }),
@@ -136,7 +138,7 @@ const body = (request: ChatRequest, model: string, dialect: Dialect): Body => ({
   ...offered(request)
 })
 
-const finishReasons: Readonly<Record<string, FinishReason>> = {
+export const finishReasons: Readonly<Record<string, FinishReason>> = {
   stop: "stop",
   length: "length",
   tool_calls: "tool_calls",
@@ -163,7 +165,7 @@ const callsOf = (choice: unknown, answer: { readonly id: unknown; readonly reque
     return [{ id: id === "" ? madeId(index, answer) : id, name, arguments: json }]
   })
 
-const usageOf = (raw: unknown): Usage | undefined => {
+export const usageOf = (raw: unknown): Usage | undefined => {
   const inputTokens = count(at(raw, "usage", "prompt_tokens"))
   const outputTokens = count(at(raw, "usage", "completion_tokens"))
   if (inputTokens === undefined || outputTokens === undefined) return undefined
@@ -196,5 +198,5 @@ export const read = (raw: unknown, { model, request }: Asked): ProviderResponse 
 
 export const chat = (client: ChatCompletionsClient, call: ChatCall, dialect: Dialect): Promise<Answered> =>
   withResponse(
-    client.chat.completions.create(body(call.request, call.model, dialect), { signal: call.signal, maxRetries: 0 })
+    client.chat.completions.create(bodyOf(call, dialect), { signal: call.signal, maxRetries: 0 })
   )

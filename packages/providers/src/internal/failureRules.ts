@@ -1,22 +1,7 @@
-import type { FailureClass } from "@route-llm/core"
-
-/** One row: it matches where every condition it names holds. */
-export interface Rule {
-  readonly class: FailureClass
-  /** The HTTP status is one of these. */
-  readonly status?: ReadonlyArray<number>
-  /** One of the codes, types, reasons and quota ids in the body, or the name or code of the error or its causes. */
-  readonly code?: RegExp
-  /** The vendor's words. Use it with `status`: words can quote a prompt. */
-  readonly message?: RegExp
-  /** The vendor itself answered, in its error format: no proxy, no load balancer. */
-  readonly body?: true
-  /** What the vendor says about when to come back is known to be wrong here. */
-  readonly retryAfter?: "ignored"
-}
+import type { FailureRule } from "../FailureRule.ts"
 
 /** The table of `Classify.ts`: read from the top, the first row that matches counts. */
-export const rules: ReadonlyArray<Rule> = [
+export const rules: ReadonlyArray<FailureRule> = [
   // The caller's own abort, as the SDKs report it.
   { class: "cancelled", code: /^(caller_aborted|APIUserAbortError)$/ },
   { class: "cancelled", message: /^Request was aborted\.?$/ },

@@ -13,7 +13,7 @@ type Part =
   | { functionCall: { name: string; args: Record<string, unknown> }; thoughtSignature?: string }
   | { functionResponse: { name: string; response: Record<string, unknown> } }
 
-/** The parameters of `models.generateContent`. */
+/** The parameters of `models.generateContent` and `models.generateContentStream`. */
 export interface Parameters {
   model: string
   contents: Array<{ role: "user" | "model"; parts: Array<Part> }>
@@ -135,7 +135,7 @@ export const parametersOf = ({ model, request, signal }: ChatCall): Parameters =
   }
 }
 
-const finishReasons: Readonly<Record<string, FinishReason>> = {
+export const finishReasons: Readonly<Record<string, FinishReason>> = {
   STOP: "stop",
   MAX_TOKENS: "length",
   CONTINUATION: "length",
@@ -150,7 +150,7 @@ const finishReasons: Readonly<Record<string, FinishReason>> = {
 }
 
 /** A field that is 0 is left out of the JSON, as protobuf does. */
-const usageOf = (raw: unknown): Usage | undefined => {
+export const usageOf = (raw: unknown): Usage | undefined => {
   const inputTokens = count(at(raw, "usageMetadata", "promptTokenCount"))
   if (inputTokens === undefined) return undefined
   return {

@@ -33,3 +33,17 @@ export const safely = <A>(read: () => A, otherwise: A): A => {
     return otherwise
   }
 }
+
+/** What a field holds that says nothing. */
+export const isBlank = (value: unknown): boolean =>
+  value === undefined || value === null || value === "" || value === false
+  || (isRecord(value) && Object.keys(value).length === 0)
+
+/** Whether a record has anything in fields other than these. */
+export const saysMore = (value: unknown, known: ReadonlySet<string>): boolean => {
+  if (!isRecord(value)) return false
+  for (const key in value) {
+    if (!known.has(key) && !isBlank(value[key])) return true
+  }
+  return false
+}

@@ -107,8 +107,8 @@ export class Settling {
 
   #failed(provider: ProviderLedger, reservation: Reservation, failure: Failed, nowMs: number): void {
     const consequence = this.settings.failures[failure.class]
-    // A stall in the middle of an answer is nobody's haste.
-    const isLate = failure.class === "timeout" && failure.firstTokenMs === undefined
+    // A stall in the middle of an answer is nobody's haste, nor is a timeout that the vendor itself has told.
+    const isLate = failure.class === "timeout" && failure.firstTokenMs === undefined && failure.status === undefined
     const hasty = isLate && failure.latencyMs < this.#usualMs(provider, reservation) * patience
     this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
     if (isLate) this.#slower(provider, reservation, failure.latencyMs, nowMs)

@@ -69,6 +69,9 @@ interface Source {
   readonly headers: unknown
 }
 
+/** Between the vendor's last event and the end of its body. */
+const longestDrainMs = 1_000
+
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** Written by hand: a part costs one promise beside the SDK's own, an async generator two. */
@@ -78,6 +81,7 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
   readonly #hearing: Hearing
   #limits: ReadonlyArray<LimitReading> | undefined
   #isOver = false
+  #isDraining = false
 
   constructor(source: Source, controller: AbortController, hearing: Hearing) {
     this.#source = source
@@ -108,8 +112,13 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#controller.abort()
+    this.end()
     return done
+  }
+
+  /** Of what has been said to the end nothing is left to abort. */
+  end(): void {
+    if (!this.#isDraining) this.#controller.abort()
   }
 
   readonly #came = (result: IteratorResult<unknown>): IteratorResult<Batch, undefined> => {
@@ -141,13 +150,18 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
     throw failure
   }
 
-  /** All has been said. The end of the body is read all the same, since the connection is of use again only then. */
+  /**
+   * All has been said. The end of the body is read all the same, since the connection is of use again only then; a
+   * vendor that does not end it is left after a while.
+   */
   #drain(): void {
     this.#isOver = true
+    this.#isDraining = true
     const { events } = this.#source
+    const timer = setTimeout(() => this.#controller.abort(), longestDrainMs)
     const read = (result: IteratorResult<unknown>): unknown =>
       result.done === true ? undefined : events.next().then(read)
-    events.next().then(read).catch(() => {})
+    events.next().then(read).catch(() => {}).finally(() => clearTimeout(timer))
   }
 
   /** A client that does not heed the signal is told to stop where it can be. */
@@ -177,7 +191,6 @@ const sourceOf = ({ headers, raw }: Answered, { read, reader }: Opening): Source
 /** The stream of one call, which is aborted when the scope closes, or this is interrupted. */
 export const openStream = (opening: Opening): Effect.Effect<ProviderStream, ProviderFailure, Scope.Scope> => {
   const { hearing } = opening
-  const abort = (controller: AbortController) => Effect.sync(() => controller.abort())
   /** A client that does not heed the signal can resolve after it: the stream it hands over is left at once. */
   const begun = async (controller: AbortController) => {
     const answered = await opening.open(controller.signal)
@@ -187,12 +200,12 @@ export const openStream = (opening: Opening): Effect.Effect<ProviderStream, Prov
       throw hearing.failed(answered.headers)(thrown)
     }
   }
-  return Effect.acquireRelease(Effect.sync(() => new AbortController()), abort).pipe(
-    Effect.flatMap((controller) =>
-      Effect.onInterrupt(
-        Effect.tryPromise({ try: () => begun(controller), catch: hearing.failed() }),
-        () => abort(controller)
-      )
-    )
-  )
+  return Effect.gen(function*() {
+    const controller = new AbortController()
+    let stream: PartsStream | undefined
+    const end = Effect.sync(() => stream === undefined ? controller.abort() : stream.end())
+    yield* Effect.addFinalizer(() => end)
+    const begin = Effect.tryPromise({ try: () => begun(controller), catch: hearing.failed() })
+    return stream = yield* Effect.onInterrupt(begin, () => end)
+  })
 }

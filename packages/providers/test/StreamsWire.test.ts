@@ -145,8 +145,11 @@ for (const vendor of vendors) {
           const reading = yield* Effect.fork(Effect.scoped(Effect.flatMap(streamOf(provider), collect)))
           const wire = yield* server.next
           yield* wire.begin()
-          yield* Effect.zip(wire.write(whole), wire.end, { concurrent: true })
+          yield* wire.write(whole)
+          // Anthropic says itself that it has said all: its answer is over, and left, before its body is.
+          if (vendor !== "anthropic") yield* wire.end
           expect((yield* Fiber.join(reading)).parts.at(-1)).toEqual(ended)
+          if (vendor === "anthropic") yield* wire.end
           used.push(wire.connection)
         }
         // The client takes a second one where the first is not yet back in its pool.

@@ -17,6 +17,16 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
     "high priority: only"
   ],
+  "streaming.ts": [
+    "I wandered lonely as a cloud",
+    "That floats on high o'er vales and hills",
+    "",
+    "I wandered lonely as a  … (anthropic: network; once more)",
+    "I wandered lonely as a cloud",
+    "That floats on high o'er vales and hills",
+    "",
+    "14 tokens from openai, attempt 2"
+  ],
   "waiting.ts": [
     "0 s: first",
     "0 s: second",

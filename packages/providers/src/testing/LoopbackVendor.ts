@@ -27,9 +27,9 @@
  *
  * **What counts.** Input: one token for each 4 UTF-16 units of a message's text, calls and their answers included, and
  * of a tool's declaration, rounded up; 4 more for each message (system instructions are one), 85 for each image.
- * Output: as many tokens as the last user message asks for with `[answer with 120 tokens]`, else drawn around 200; never
- * more than the request's maximum, and then the finish reason says so. One token of output is one word. The usage in the
- * answer is exactly what was counted.
+ * Output: as many tokens as the last user message asks for with `[answer with 120 tokens]`, or the text of
+ * `[say "Roses are red"]`, else drawn around 200; never more than the request's maximum, and then the finish reason says
+ * so. One token of output is one word. The usage in the answer is exactly what was counted.
  *
  * **Tools.** Where the last user message says `[call tool get_weather {"city": "Oslo"}]`, once or several times, and
  * the request declares that tool, the answer is these calls, without text unless tokens are asked for as well; after a

@@ -137,4 +137,14 @@ describe.each(vendors)("%s", (name) => {
         inFlight: 0
       })
     }))
+
+  it.scopedLive("says what it is told to say, up to the maximum", () =>
+    Effect.gen(function*() {
+      const vendor = yield* make({ vendor: name })
+      const content = "Please [say \"Roses are red,\\nviolets \\\"are\\\" blue\"]."
+      expect((yield* chat(vendor, { content })).text).toBe("Roses are red,\nviolets \"are\" blue")
+      const short = yield* chat(vendor, { content, maxTokens: 3 })
+      expect([short.text, short.outputTokens]).toEqual(["Roses are red,", 3])
+      expect(yield* vendor.counts).toMatchObject({ outputTokens: 9 })
+    }))
 })

@@ -21,6 +21,20 @@ const maxAnswerTokens = 65_536
 
 const marker = /\[answer with (\d+) tokens?\]/
 
+/** A JSON string, to be said as it is. */
+const sayMarker = /\[say ("(?:[^"\\]|\\.)+")\]/
+
+const saying = (text: string, most: number): Reply => {
+  const words = text.match(/\S+\s*/g) ?? [text]
+  const said = words.slice(0, most)
+  return {
+    text: said.join("").trimEnd(),
+    calls: [],
+    finish: said.length < words.length ? "length" : "stop",
+    outputTokens: said.length
+  }
+}
+
 const lastUserText = (messages: ReadonlyArray<Message>): string =>
   Option.match(Array.findLast(messages, ({ role }) => role === "user"), {
     onNone: () => "",
@@ -36,7 +50,7 @@ const answerText = (tokens: number): string =>
   phrase.repeat(Math.ceil(tokens * wordLength / phrase.length)).slice(0, Math.max(0, tokens * wordLength - 1))
 
 /**
- * What the last user message asks for: so many tokens, calls of tools that are declared, or both. Nothing asked for is
+ * What the last user message asks for: a text, so many tokens, calls of tools that are declared, or both. Nothing asked for is
  * as many tokens as drawn: lognormal around 200. At least 1, and never more than the request's maximum; calls that do
  * not fit in it are left out.
  */
@@ -51,6 +65,8 @@ export const replyTo = (call: Call, normal: number): Reply => {
   if (calls.length > 0 && callTokens + words <= most) {
     return { text: answerText(words), calls, finish: "tool_calls", outputTokens: callTokens + words }
   }
+  const said = sayMarker.exec(text)?.[1]
+  if (said !== undefined) return saying(String(JSON.parse(said)), most)
   const wanted = Math.max(1, asked === undefined ? Math.round(200 * Math.exp(0.5 * normal)) : words)
   const outputTokens = Math.min(wanted, most)
   return { text: answerText(outputTokens), calls: [], finish: outputTokens < wanted ? "length" : "stop", outputTokens }

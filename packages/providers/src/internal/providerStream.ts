@@ -81,7 +81,7 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
   readonly #hearing: Hearing
   #limits: ReadonlyArray<LimitReading> | undefined
   #isOver = false
-  #isDraining = false
+  #isSaid = false
 
   constructor(source: Source, controller: AbortController, hearing: Hearing) {
     this.#source = source
@@ -118,7 +118,7 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
 
   /** Of what has been said to the end nothing is left to abort. */
   end(): void {
-    if (!this.#isDraining) this.#controller.abort()
+    if (!this.#isSaid) this.#controller.abort()
   }
 
   readonly #came = (result: IteratorResult<unknown>): IteratorResult<Batch, undefined> => {
@@ -127,6 +127,7 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
     try {
       if (result.done === true) {
         this.#isOver = true
+        this.#isSaid = true
         const value = reader.end()
         return value.length === 0 ? done : { done: false, value }
       }
@@ -156,7 +157,7 @@ class PartsStream implements ProviderStream, AsyncIterator<Batch, undefined> {
    */
   #drain(): void {
     this.#isOver = true
-    this.#isDraining = true
+    this.#isSaid = true
     const { events } = this.#source
     const timer = setTimeout(() => this.#controller.abort(), longestDrainMs)
     const read = (result: IteratorResult<unknown>): unknown =>

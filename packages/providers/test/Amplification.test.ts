@@ -1,8 +1,8 @@
 /** With the vendors' SDKs as their users configure them: a call is one call, and what is given up ends on the wire. */
 import { describe, expect, it } from "@effect/vitest"
-import { Router, type RouterError } from "@route-llm/core"
-import { Clock, Effect, Fiber, Schedule } from "effect"
-import { connect, hello, serve, vendors } from "./helpers.ts"
+import { Router, type RouterError, type StreamInterrupted } from "@route-llm/core"
+import { Clock, Effect, Fiber, Schedule, Stream } from "effect"
+import { type Canned, connect, hello, serve, vendors } from "./helpers.ts"
 import { routing, second, status } from "./routing.ts"
 
 /** A real vendor takes real time. */
@@ -12,27 +12,34 @@ const patient = { failureThreshold: 1_000, minimumCalls: 1_000 }
 
 const chat = Effect.flatMap(Router, (router) => router.chat(hello))
 
-const attemptsOf = (error: RouterError) => error._tag === "AllProvidersFailed" ? error.attempts.length : 0
+const stream = Effect.flatMap(Router, (router) => Stream.runDrain(router.stream(hello)))
+
+const body = { error: { message: "m" } }
+
+const attemptsOf = (error: RouterError | StreamInterrupted) =>
+  error._tag === "AllProvidersFailed" ? error.attempts.length : 0
 
 describe.each(vendors)("%s, its SDK's retries left on", (vendor) => {
-  it.scoped.each(
-    [{ status: 503, body: { error: { message: "m" } } }, { status: 429, body: { error: { message: "m" } } }, {
-      fault: "reset"
-    }] as const
-  )(
-    "a provider that fails (%o) is called as often as there are attempts, over all rounds",
-    (canned) =>
+  it.scoped.each<readonly [Canned, calls: number]>([
+    [{ status: 503, body }, 5],
+    [{ fault: "reset" }, 5],
+    // Three times at most, and not before its bench has ended.
+    [{ status: 429, body }, 3],
+    [{ status: 401, body }, 1]
+  ])(
+    "a provider that fails (%o) is called as often as there are attempts, over all rounds: %i",
+    ([canned, calls]) =>
       Effect.gen(function*() {
-        const server = yield* serve({ headers: { "retry-after": "0" }, ...canned })
-        const { events, layer } = routing([connect(vendor, server.url)], {
-          rounds: Schedule.recurs(4),
-          breaker: patient,
-          failures: { rate_limit: { bench: "1 millis" } }
-        })
-        const error = yield* Effect.provide(Effect.flip(chat), layer)
-        expect(attemptsOf(error)).toBe("status" in canned && canned.status === 429 ? 3 : 5)
-        expect(server.requests).toHaveLength(attemptsOf(error))
-        expect(events).toHaveLength(attemptsOf(error))
+        for (const ask of [chat, stream]) {
+          const server = yield* serve({ headers: { "retry-after": "0" }, ...canned })
+          const { events, layer } = routing([connect(vendor, server.url)], {
+            rounds: Schedule.recurs(4),
+            breaker: patient,
+            failures: { rate_limit: { bench: "1 millis" }, credential: { bench: "1 millis" } }
+          })
+          const error = yield* Effect.provide(Effect.flip(ask), layer)
+          expect([attemptsOf(error), server.requests.length, events.length]).toEqual([calls, calls, calls])
+        }
       }).pipe(Effect.withClock(liveClock))
   )
 
@@ -56,8 +63,12 @@ describe.each(vendors)("%s, its SDK's retries left on", (vendor) => {
     Effect.gen(function*() {
       const server = yield* serve({ fault: "hang" })
       const { events, layer } = routing([connect(vendor, server.url), second], { attemptTimeout: "50 millis" })
-      expect(yield* Effect.provide(chat, layer)).toMatchObject({ provider: "second", attempts: 2 })
-      yield* server.abandoned
+      const program = Effect.gen(function*() {
+        expect(yield* chat).toMatchObject({ provider: "second", attempts: 2 })
+        yield* server.abandoned
+        expect((yield* status)[vendor]).toMatchObject({ inFlight: 0 })
+      })
+      yield* Effect.provide(program, layer)
       expect(events.map(({ outcome }) => outcome)).toEqual(["timeout", "success"])
       expect(server.requests).toHaveLength(1)
     }).pipe(Effect.withClock(liveClock)))

@@ -5,7 +5,7 @@ import type { Provider, ProviderFailure } from "@route-llm/core"
 import { Deferred, Effect, FiberId, type Scope } from "effect"
 import GroqSdk from "groq-sdk"
 import { createServer } from "node:http"
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage, Server as HttpServer, ServerResponse } from "node:http"
 import OpenAI from "openai"
 import * as Anthropic from "../src/Anthropic.ts"
 import * as Gemini from "../src/Gemini.ts"
@@ -61,6 +61,24 @@ const respond = (canned: Canned, request: IncomingMessage, response: ServerRespo
   else response.end(payload)
 }
 
+/** The server's address, on a free port until the scope closes. */
+export const listening = (http: HttpServer): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    yield* Effect.acquireRelease(
+      Effect.async<void>((resume) => {
+        http.listen(0, "127.0.0.1", () => resume(Effect.void))
+      }),
+      () =>
+        Effect.sync(() => {
+          http.closeAllConnections()
+          http.close()
+        })
+    )
+    const address = http.address()
+    if (address === null || typeof address === "string") return yield* Effect.dieMessage("no port")
+    return `http://127.0.0.1:${address.port}`
+  })
+
 export const serve = (canned: Canned): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function*() {
     const requests: Array<Recorded> = []
@@ -75,20 +93,8 @@ export const serve = (canned: Canned): Effect.Effect<Server, never, Scope.Scope>
       Deferred.unsafeDone(arrived, Effect.void)
       respond(canned, request, response)
     })
-    yield* Effect.acquireRelease(
-      Effect.async<void>((resume) => {
-        http.listen(0, "127.0.0.1", () => resume(Effect.void))
-      }),
-      () =>
-        Effect.sync(() => {
-          http.closeAllConnections()
-          http.close()
-        })
-    )
-    const address = http.address()
-    if (address === null || typeof address === "string") return yield* Effect.dieMessage("no port")
     return {
-      url: `http://127.0.0.1:${address.port}`,
+      url: yield* listening(http),
       requests,
       arrived: Deferred.await(arrived),
       abandoned: Deferred.await(abandoned)

@@ -3,7 +3,7 @@ import type { Provider, ProviderFailure, ProviderPart, ProviderStream } from "@r
 import { Deferred, Effect, FiberId, Queue, type Scope } from "effect"
 import { createServer } from "node:http"
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { type Canned, connect, hello, serve, type Server, type Vendor } from "./helpers.ts"
+import { type Canned, connect, hello, listening, serve, type Server, type Vendor } from "./helpers.ts"
 
 const eventStream = { "content-type": "text/event-stream" }
 
@@ -58,19 +58,7 @@ export const serveStreams: Effect.Effect<StreamServer, never, Scope.Scope> = Eff
     const connection = connections.indexOf(request.socket)
     request.resume().on("end", () => wires.unsafeOffer(wireOf(request, response, connection)))
   })
-  yield* Effect.acquireRelease(
-    Effect.async<void>((resume) => {
-      http.listen(0, "127.0.0.1", () => resume(Effect.void))
-    }),
-    () =>
-      Effect.sync(() => {
-        http.closeAllConnections()
-        http.close()
-      })
-  )
-  const address = http.address()
-  if (address === null || typeof address === "string") return yield* Effect.dieMessage("no port")
-  return { url: `http://127.0.0.1:${address.port}`, next: Queue.take(wires) }
+  return { url: yield* listening(http), next: Queue.take(wires) }
 })
 
 /** The vendor's events as they are on the wire. */

@@ -44,8 +44,9 @@ export class PromiseRouter<E> implements AsyncDisposable {
   }
 
   /** As `Router.stream`: the text of the answer, as it comes. */
-  stream(request: ChatRequest, options: CallOptions = {}): PromiseStream<string> {
-    return this.#stream(request, options, textOf)
+  stream(request: ChatRequest, { signal }: CallOptions = {}): PromiseStream<string> {
+    // Nothing else of what it may hold: text has no place to say that it begins anew.
+    return this.#stream(request, { signal }, textOf)
   }
 
   /** As `Router.streamParts`. */

@@ -38,6 +38,7 @@ export class PromiseStream<A> implements AsyncIterableIterator<A, undefined>, As
   readonly #pick: (batch: Batch) => ReadonlyArray<A>
   readonly #signal: AbortSignal | undefined
   readonly #leave = (): void => void this.#end()
+  readonly #forget = (): void => this.#signal?.removeEventListener("abort", this.#leave)
   /** While it is being opened. */
   #opening: { readonly answer: Promise<AnswerStream>; readonly giveUp: AbortController } | undefined
   #answer: AnswerStream | undefined
@@ -148,6 +149,8 @@ export class PromiseStream<A> implements AsyncIterableIterator<A, undefined>, As
       const giveUp = new AbortController()
       this.#opening = { answer: this.#open(giveUp.signal), giveUp }
       this.#answer = await this.#opening.answer
+      // It can end by itself, with nobody reading.
+      void this.#answer.ended.then(this.#forget)
     } catch (error) {
       return this.#failed(error)
     } finally {
@@ -159,7 +162,7 @@ export class PromiseStream<A> implements AsyncIterableIterator<A, undefined>, As
   /** Over, whoever ended it. */
   async #end(): Promise<void> {
     this.#isLeft = true
-    this.#signal?.removeEventListener("abort", this.#leave)
+    this.#forget()
     this.#opening?.giveUp.abort()
     const answer = this.#answer ?? await this.#opening?.answer.catch(() => undefined)
     await answer?.return()

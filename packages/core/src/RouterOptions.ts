@@ -68,15 +68,18 @@ const Breaker = Schema.Struct({
 const Streaming = Schema.Struct({
   /** The longest wait for the first content of one attempt; default as for any attempt. */
   firstChunk: Schema.optional(PositiveMilliseconds),
-  /** The longest pause of a vendor in the middle of an answer; default 30 s. */
+  /**
+   * The longest pause of a vendor in the middle of an answer; default 30 s. What an SDK keeps to itself, such as
+   * Anthropic's pings, is a pause.
+   */
   idle: fallback(PositiveOrInfinite, 30_000),
-  /** The longest an answer may take in all, from its first content on; default 10 min. */
+  /** The longest a vendor may take for one answer, from its first content on; default 10 min. */
   total: fallback(PositiveOrInfinite, 600_000),
   /** The longest pause of a reader, after which the call is given up; default 5 min. */
   reader: fallback(PositiveOrInfinite, 300_000),
   /**
-   * The fewest characters a second that a vendor may send, taken over `idle`; default 0, no floor. A trickle defeats
-   * every other limit.
+   * The fewest characters a second that a vendor may send, taken over `idle`, at most 30 s; default 0, no floor. A
+   * trickle defeats every other limit.
    */
   minCharactersPerSecond: fallback(Schema.NonNegative.pipe(Schema.finite()), 0)
 })

@@ -106,4 +106,6 @@ export interface StreamOptions {
  */
 export interface AnswerStream extends AsyncIterableIterator<ReadonlyArray<StreamPart>> {
   readonly return: () => Promise<IteratorReturnResult<undefined>>
+  /** Resolves once it is settled, whoever ended it and however. */
+  readonly ended: Promise<void>
 }

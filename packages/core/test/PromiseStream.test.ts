@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest"
 
 const hello = { messages: [{ role: "user", content: "Hello" }] } as const
 
-const over = (providers: Record<string, ScriptedProvider>) => {
-  const runtime = ManagedRuntime.make(RouterTest.layer(providers))
+const over = (providers: Record<string, ScriptedProvider>, options: Parameters<typeof RouterTest.layer>[1] = {}) => {
+  const runtime = ManagedRuntime.make(RouterTest.layer(providers, options))
   const router = new PromiseRouter(runtime)
   const underWay = () => runtime.runPromise(Effect.flatMap(RouterTest, (test) => test.underWay))
   return { router, underWay, [Symbol.asyncDispose]: () => router.close() }
@@ -28,6 +28,12 @@ describe("PromiseStream", () => {
     const parts = await collect(on.router.streamParts(hello))
     expect(parts.map(({ _tag }) => _tag)).toEqual(["Route", "Text", "Usage", "Finish"])
     expect(await on.underWay()).toBe(0)
+  })
+
+  it("of text never begins anew, whatever it is told", async () => {
+    await using on = over({ a: { weight: 9, script: [pieces(["Roses "], { ends: "cut" })] }, b: {} })
+    const options = { onInterrupt: "restart", signal: undefined } as const
+    expect(await rejection(collect(on.router.stream(hello, options)))).toMatchObject({ _tag: "StreamInterrupted" })
   })
 
   it("sends nothing before it is read, and is read once", async () => {
@@ -106,6 +112,14 @@ describe("a signal", () => {
     expect(await rejection(stream.next())).toBe(reason)
     expect(await on.router.status()).toMatchObject({ a: { inFlight: 0 } })
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0)
+  })
+
+  it("has no listener left where nobody comes back to read", async () => {
+    await using on = over({ a: { script: [pieces(["x", "y"], { ends: "hang" })] } }, { stream: { reader: 1 } })
+    const { signal } = new AbortController()
+    await on.router.stream(hello, { signal }).next()
+    while (await on.underWay() > 0) await new Promise((resolve) => setImmediate(resolve))
+    expect(getEventListeners(signal, "abort")).toHaveLength(0)
   })
 
   it("has no listener left after an answer that came whole", async () => {

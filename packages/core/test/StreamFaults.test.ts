@@ -1,9 +1,9 @@
 import { expect, it } from "@effect/vitest"
-import { ProviderFailure, ProviderRegistry, Router, type StreamInterrupted } from "@route-llm/core"
+import { ProviderFailure, Router, type StreamInterrupted } from "@route-llm/core"
 import { answer, pieces } from "@route-llm/core/testing"
 import { Effect, Exit, Stream, TestClock } from "effect"
 import { describe } from "vitest"
-import { calledProviders, hello, interruption, nothingLeft, on, read, textOf, usage } from "./streams.ts"
+import { adapter, calledProviders, hello, interruption, nothingLeft, on, read, textOf, usage } from "./streams.ts"
 
 describe("an answer that breaks", () => {
   for (const then of ["cut", "network", "overloaded"] as const) {
@@ -98,8 +98,15 @@ describe("time", () => {
 
   it.effect("ends an answer that trickles, where there is a floor", () =>
     Effect.gen(function*() {
-      const { end } = yield* read()
-      expect(interruption(end)).toMatchObject({ _tag: "StreamInterrupted", because: "timeout" })
+      const { end, parts } = yield* read()
+      expect(interruption(end)).toMatchObject({
+        _tag: "StreamInterrupted",
+        because: "timeout",
+        detail: "the vendor sent too little for too long"
+      })
+      // What came last is handed over all the same.
+      expect(textOf(parts)).toBe("xxx")
+      yield* nothingLeft
     }).pipe(on(
       { a: { script: [pieces(Array<string>(100).fill("x"), { every: "5 seconds" })] } },
       { stream: { ...settings.stream, minCharactersPerSecond: 1 } }
@@ -113,7 +120,7 @@ describe("time", () => {
       yield* TestClock.adjust("19 seconds")
       expect((yield* router.status).a).toMatchObject({ inFlight: 1 })
       yield* TestClock.adjust("30 seconds")
-      expect((yield* router.status).a).toMatchObject({ inFlight: 0, circuit: "closed", tpmUsed: expect.any(Number) })
+      expect((yield* router.status).a).toMatchObject({ inFlight: 0, circuit: "closed", tpmUsed: 11 })
       const rejected = Effect.promise(() => answer.next().then(() => undefined, (error: unknown) => error))
       expect(yield* rejected).toMatchObject({ _tag: "StreamInterrupted", because: "cancelled" })
       yield* nothingLeft
@@ -134,15 +141,6 @@ describe("time", () => {
 })
 
 describe("an adapter's own fault", () => {
-  const adapter = (stream: NonNullable<Parameters<typeof register>[0]["stream"]>) => register({ stream })
-  const register = (faulty: Partial<Parameters<(typeof ProviderRegistry)["Service"]["register"]>[0]>) =>
-    Effect.gen(function*() {
-      const registry = yield* ProviderRegistry
-      const [first] = yield* registry.providers
-      if (first === undefined) return yield* Effect.dieMessage("no provider")
-      yield* registry.register({ ...first, name: "faulty", weight: 99, ...faulty })
-    })
-
   it.effect("before the content costs its attempt only", () =>
     Effect.gen(function*() {
       yield* adapter(() => {

@@ -1,6 +1,6 @@
 /** Streamed answers of scripted providers on virtual time: reading them, and what must hold once they have ended. */
 import { expect } from "@effect/vitest"
-import { type ChatRequest, Router, type RouterError } from "@route-llm/core"
+import { type ChatRequest, type Provider, ProviderRegistry, Router, type RouterError } from "@route-llm/core"
 import type { StreamInterrupted, StreamOptions, StreamPart } from "@route-llm/core"
 import { RouterTest, type ScriptedProvider } from "@route-llm/core/testing"
 import { Effect, Exit, Fiber, Ref, Stream, TestClock } from "effect"
@@ -59,3 +59,12 @@ export const nothingLeft = Effect.gen(function*() {
 
 export const usage = (inputTokens: number, outputTokens: number) =>
   ({ _tag: "Usage", usage: { inputTokens, outputTokens } }) as const
+
+/** A provider of somebody's own, which is asked first. */
+export const adapter = (stream: NonNullable<Provider["stream"]>) =>
+  Effect.gen(function*() {
+    const registry = yield* ProviderRegistry
+    const [first] = yield* registry.providers
+    if (first === undefined) return yield* Effect.dieMessage("no provider")
+    yield* registry.register({ ...first, name: "faulty", weight: 99, stream })
+  })

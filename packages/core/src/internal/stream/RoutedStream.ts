@@ -1,13 +1,14 @@
-import { type Clock, type Effect, Exit, FiberId, Runtime, type Scope } from "effect"
+import { type Clock, type Effect, Exit, Runtime } from "effect"
 import { ProviderFailure } from "../../Provider.ts"
 import { type RouterError, StreamInterrupted } from "../../RouterError.ts"
 import type { AnswerStream, ProviderPart, StreamOptions, StreamPart } from "../../StreamPart.ts"
 import { asFailure } from "../callProvider.ts"
 import { monotonicMs } from "../clock.ts"
-import { type Ending, failedSettlement, type Outcome } from "../ending.ts"
+import type { Ending, Outcome } from "../ending.ts"
 import type { Route } from "../route.ts"
 import { type Batch, endedTooSoon, type Opened } from "./openAnswer.ts"
-import { Transcript } from "./Transcript.ts"
+import { broken, completed, left } from "./outcomes.ts"
+import { type Finished, Transcript } from "./Transcript.ts"
 import { type Overdue, overdue, Watch } from "./Watch.ts"
 
 type Result = IteratorResult<ReadonlyArray<StreamPart>, undefined>
@@ -24,9 +25,9 @@ export interface StreamContext {
   readonly route: Route
   readonly options: StreamOptions
   readonly clock: Clock.Clock
-  readonly runtime: Runtime.Runtime<Scope.Scope>
+  readonly runtime: Runtime.Runtime<never>
   /** Goes on with the route, after what has failed. */
-  readonly reopen: Effect.Effect<Opened, RouterError, Scope.Scope>
+  readonly reopen: Effect.Effect<Opened, RouterError>
 }
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined }
@@ -51,15 +52,24 @@ export class RoutedStream implements AnswerStream {
   #queued = 0
   /** Nothing comes any more from what is open. */
   #isOver = false
+  /** It goes on elsewhere, once that has begun. */
+  #isTurning = false
+  /** What has come lately was too little. */
+  #isSlow = false
   /** What a broken answer says to whoever reads on. */
   #verdict: Promise<never> | undefined
   /** The reader has left; and what it leaves, while the answer is restarted. */
   #isLeft = false
   #restarting: AbortController | undefined
+  #close = (): void => {}
+  readonly ended = new Promise<void>((resolve) => {
+    this.#close = resolve
+  })
 
   constructor(opened: Opened, readonly context: StreamContext) {
     this.#opened = opened
     this.#first = opened.first
+    this.#transcript.add(opened.first)
     this.#before = [this.#route()]
     this.#hears = this.#hearing()
     this.#watch = this.#watched()
@@ -70,7 +80,8 @@ export class RoutedStream implements AnswerStream {
   }
 
   next(): Promise<Result> {
-    if (this.#reader === undefined && this.#queued === 0) return this.#last = this.#pull()
+    const isFree = this.#reader === undefined && this.#queued === 0 && !this.#isTurning
+    if (isFree) return this.#last = this.#pull()
     this.#queued++
     const inTurn = () => {
       this.#queued--
@@ -85,6 +96,7 @@ export class RoutedStream implements AnswerStream {
     this.#restarting?.abort()
     if (!this.#isOver) await this.#giveUp()
     this.#answer(done)
+    this.#over(Promise.resolve())
     return done
   }
 
@@ -93,34 +105,52 @@ export class RoutedStream implements AnswerStream {
     this.#watch.waits()
     return new Promise((resolve) => {
       this.#reader = resolve
+      if (this.#isSlow) return this.#overdue("slow")
       if (this.#first === undefined) return this.#ask()
-      const value = this.#first
+      const first = this.#first
       this.#first = undefined
-      this.#came({ done: false, value })
+      this.#take(first, 0)
     })
   }
 
+  /** A provider may be anyone's own, and break in any way. */
   #ask(): void {
-    this.#opened.parts.next().then(this.#hears.came, this.#hears.threw)
+    const { came, threw } = this.#hears
+    try {
+      this.#opened.parts.next().then(came, threw)
+    } catch (thrown) {
+      threw(thrown)
+    }
   }
 
   /** Made once an answer, not once a batch. What was asked of an answer that has been given up is not heard any more. */
   #hearing(): Hears {
     const { parts } = this.#opened
     const isCurrent = () => parts === this.#opened.parts && !this.#isOver
-    return {
-      came: (result: IteratorResult<Batch>) => isCurrent() ? this.#came(result) : undefined,
-      threw: (thrown: unknown) => isCurrent() ? this.#broke(asFailure(thrown)) : undefined
+    const threw = (thrown: unknown) => isCurrent() ? this.#broke(asFailure(thrown)) : undefined
+    const came = (result: IteratorResult<Batch>) => {
+      try {
+        if (isCurrent()) this.#came(result)
+      } catch (thrown) {
+        threw(thrown)
+      }
     }
+    return { came, threw }
   }
 
   #came(result: IteratorResult<Batch>): void {
     if (result.done === true) return this.#broke(endedTooSoon())
-    const { value } = result
-    this.#watch.came(this.#transcript.add(value))
-    if (this.#isOver) return
+    this.#take(result.value, this.#transcript.add(result.value))
+  }
+
+  /** Hands over what is in the transcript already. */
+  #take(value: Batch, characters: number): void {
+    this.#isSlow = this.#watch.came(characters)
     if (this.#transcript.finish !== undefined) return this.#complete(this.#transcript.finish, value)
-    if (value.length === 0) return this.#ask()
+    if (value.length === 0) {
+      this.#watch.waits()
+      return this.#isSlow ? this.#overdue("slow") : this.#ask()
+    }
     // There is no `Finish` among them.
     let parts: ReadonlyArray<StreamPart> = value as ReadonlyArray<Unfinished>
     if (this.#before.length > 0) {
@@ -130,40 +160,35 @@ export class RoutedStream implements AnswerStream {
     this.#answer({ done: false, value: parts })
   }
 
-  #complete({ finishReason }: NonNullable<Transcript["finish"]>, batch: Batch): void {
-    const { called: { reservation }, firstTokenMs, limits } = this.#opened
+  #complete(finish: Finished, batch: Batch): void {
     const latencyMs = this.#stop()
+    const { called: { reservation }, firstTokenMs } = this.#opened
     const usage = this.#transcript.usage
-    const { model } = this
-    const finish: StreamPart = {
-      _tag: "Finish",
-      finishReason,
+    const last: StreamPart = {
+      ...finish,
       provider: reservation.provider,
-      model,
+      model: this.model,
       inputTokens: usage?.inputTokens ?? reservation.inputTokens,
       outputTokens: usage?.outputTokens ?? reservation.outputTokens,
       latencyMs,
       firstTokenMs,
       attempts: this.context.route.failed.length + 1
     }
-    const value = [...this.#before, ...batch.filter(isUnfinished), finish]
-    const settlement = { _tag: "Success", usage, latencyMs, firstTokenMs, limits } as const
-    const ended = this.#end({ exit: Exit.succeed({ model, usage }), latencyMs, settlement })
+    const value = [...this.#before, ...batch.filter(isUnfinished), last]
+    const ended = this.#end(completed(this.#opened, { model: this.model, usage }, latencyMs))
     this.#answer(ended.then(() => ({ done: false, value })))
+    this.#over(ended)
   }
 
   /** The vendor's fault, or a time that has passed: the reader has seen a part of the answer, and is told. */
   #broke(failure: ProviderFailure, mayRestart = true): void {
-    const { called: { reservation }, firstTokenMs } = this.#opened
     const { ending, options } = this.context
-    const latencyMs = this.#stop()
-    const usage = failure.usage ?? this.#transcript.used(reservation, true)
-    const settlement = { ...failedSettlement(failure, latencyMs), usage, firstTokenMs }
-    const ended = this.#end({ exit: Exit.fail(failure), latencyMs, settlement })
+    const ended = this.#end(broken(this.#opened, this.#transcript, failure, this.#stop()))
     const restarts = mayRestart && options.onInterrupt === "restart"
       && ending.settings.failures[failure.class].request !== "fail"
-    if (restarts) this.#answer(ended.then(() => this.#restart(failure)))
-    else this.#condemn(failure, ended)
+    if (!restarts) return this.#condemn(failure, ended)
+    this.#isTurning = true
+    this.#answer(ended.then(() => this.#restart(failure)))
   }
 
   /** Whoever reads on hears the same. */
@@ -183,6 +208,7 @@ export class RoutedStream implements AnswerStream {
     // Nobody may be reading.
     this.#verdict.catch(() => {})
     this.#answer(this.#verdict)
+    this.#over(ended)
   }
 
   async #restart(failure: ProviderFailure): Promise<Result> {
@@ -191,6 +217,7 @@ export class RoutedStream implements AnswerStream {
     if (this.#isLeft) return done
     this.#restarting = new AbortController()
     const exit = await Runtime.runPromiseExit(runtime)(reopen, { signal: this.#restarting.signal })
+    this.#isTurning = false
     if (Exit.isFailure(exit)) {
       if (this.#isLeft) return done
       this.#condemn(failure, Promise.resolve())
@@ -198,7 +225,9 @@ export class RoutedStream implements AnswerStream {
     }
     this.#opened = exit.value
     this.#transcript = new Transcript()
+    this.#transcript.add(exit.value.first)
     this.#first = exit.value.first
+    this.#isSlow = false
     this.#before = [{ _tag: "Restart", provider, because: failure.class }, this.#route()]
     this.#hears = this.#hearing()
     this.#watch = this.#watched()
@@ -208,12 +237,8 @@ export class RoutedStream implements AnswerStream {
   }
 
   /** The reader's end: no fault of the provider. */
-  async #giveUp(): Promise<void> {
-    const { called: { reservation }, firstTokenMs } = this.#opened
-    const latencyMs = this.#stop()
-    const usage = this.#transcript.used(reservation, false)
-    const settlement = { _tag: "Failure", class: "cancelled", usage, latencyMs, firstTokenMs } as const
-    await this.#end({ exit: Exit.interrupt(FiberId.none), latencyMs, settlement })
+  #giveUp(): Promise<void> {
+    return this.#end(left(this.#opened, this.#transcript, this.#stop()))
   }
 
   #overdue(which: Overdue): void {
@@ -249,6 +274,10 @@ export class RoutedStream implements AnswerStream {
     this.#isOver = true
     this.#watch.stop()
     return monotonicMs(this.context.clock) - this.#opened.startedMs - this.#watch.readingMs
+  }
+
+  #over(settled: Promise<void>): void {
+    void settled.then(this.#close)
   }
 
   #end(outcome: Outcome): Promise<void> {

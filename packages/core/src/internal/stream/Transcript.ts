@@ -11,7 +11,10 @@ const mostCharacters = 1_000_000
 /** Pieces joined at a time: a text made of a million pieces takes more memory than its characters. */
 const mostPieces = 1_024
 
-type Finished = Extract<ProviderPart, { readonly _tag: "Finish" }>
+/** And as many characters, since a piece may be of any size. */
+const mostPending = 1_000_000
+
+export type Finished = Extract<ProviderPart, { readonly _tag: "Finish" }>
 
 /** What has been received of one answer: the text for the error, the tokens for the ledger. */
 export class Transcript {
@@ -21,6 +24,7 @@ export class Transcript {
   characters = 0
   #kept = ""
   #pieces: Array<string> = []
+  #pending = 0
   /** Reasoning and arguments of tools, which are tokens too. */
   #otherCharacters = 0
 
@@ -65,13 +69,15 @@ export class Transcript {
     this.characters += text.length
     if (this.characters > mostCharacters && this.#kept.length >= mostCharacters) return
     this.#pieces.push(text)
-    if (this.#pieces.length >= mostPieces) this.#text()
+    this.#pending += text.length
+    if (this.#pieces.length >= mostPieces || this.#pending >= mostPending) this.#text()
   }
 
   #text(): string {
     if (this.#pieces.length > 0) {
       this.#kept = (this.#kept + this.#pieces.join("")).slice(0, mostCharacters)
       this.#pieces = []
+      this.#pending = 0
     }
     return this.#kept
   }

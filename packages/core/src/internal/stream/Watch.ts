@@ -13,6 +13,9 @@ export const overdue: Readonly<Record<Overdue, string>> = {
   reader: "nobody read for too long"
 }
 
+/** The floor is taken over so much of the vendor's time, or `idle` where that is less. */
+const longestFloorMs = 30_000
+
 /**
  * Looks after the times of one answer, with one timer that is set anew only when it fires: a part costs two readings of
  * the clock.
@@ -22,7 +25,9 @@ export class Watch {
   /** Whether the vendor or the reader is waited for, and since when. */
   #waitsForVendor = false
   #sinceMs: number
-  #readingMs = 0
+  /** Pauses of the reader that are over. */
+  #readMs = 0
+  readonly #floorMs: number
   /** Of the vendor's time, in which the floor is taken. */
   #spanMs = 0
   #spanCharacters = 0
@@ -36,59 +41,65 @@ export class Watch {
   ) {
     this.#startedMs = monotonicMs(clock)
     this.#sinceMs = this.#startedMs
+    this.#floorMs = Math.min(settings.idle, longestFloorMs)
     this.#set()
   }
 
   /** How long nobody has read in all. */
   get readingMs(): number {
-    return this.#readingMs
+    return this.#readMs + (this.#waitsForVendor ? 0 : monotonicMs(this.clock) - this.#sinceMs)
   }
 
   /** The reader asks for more. */
   waits(): void {
     const nowMs = monotonicMs(this.clock)
-    this.#readingMs += nowMs - this.#sinceMs
+    if (!this.#waitsForVendor) this.#readMs += nowMs - this.#sinceMs
     this.#sinceMs = nowMs
     this.#waitsForVendor = true
   }
 
-  /** Something has come. */
-  came(characters: number): void {
+  /** Something has come. Answers whether too little has, for too long. */
+  came(characters: number): boolean {
     const nowMs = monotonicMs(this.clock)
-    this.#waitsForVendor = false
-    const { idle, minCharactersPerSecond } = this.settings
+    const { minCharactersPerSecond } = this.settings
+    let isSlow = false
     if (minCharactersPerSecond > 0) {
       this.#spanMs += nowMs - this.#sinceMs
       this.#spanCharacters += characters
-      if (this.#spanMs >= idle) {
-        const isSlow = this.#spanCharacters * 1_000 < minCharactersPerSecond * this.#spanMs
+      if (this.#spanMs >= this.#floorMs) {
+        isSlow = this.#spanCharacters * 1_000 < minCharactersPerSecond * this.#spanMs
         this.#spanMs = 0
         this.#spanCharacters = 0
-        this.#sinceMs = nowMs
-        if (isSlow) return this.onOverdue("slow")
       }
     }
+    this.#waitsForVendor = false
     this.#sinceMs = nowMs
+    return isSlow
   }
 
   stop(): void {
     this.#callOff()
   }
 
+  /** What is left of the vendor's time for the whole answer. */
+  #totalLeftMs(nowMs: number): number {
+    return this.settings.total - (nowMs - this.#startedMs - this.readingMs)
+  }
+
   #set(): void {
     const nowMs = monotonicMs(this.clock)
-    const { idle, reader, total } = this.settings
+    const { idle, reader } = this.settings
     const pauseMs = this.#sinceMs + (this.#waitsForVendor ? idle : reader) - nowMs
     // Who waits now may be waited for by the other in a moment, whose time may be shorter.
-    const nextMs = Math.min(pauseMs, idle, reader, this.#startedMs + total - nowMs)
+    const nextMs = Math.min(pauseMs, idle, reader, this.#totalLeftMs(nowMs))
     this.#callOff = after(Math.max(1, nextMs), this, () => this.#look())
   }
 
   #look(): void {
     const nowMs = monotonicMs(this.clock)
-    const { idle, reader, total } = this.settings
+    const { idle, reader } = this.settings
     const pausedMs = nowMs - this.#sinceMs
-    if (nowMs - this.#startedMs >= total) return this.onOverdue("total")
+    if (this.#waitsForVendor && this.#totalLeftMs(nowMs) <= 0) return this.onOverdue("total")
     if (pausedMs >= (this.#waitsForVendor ? idle : reader)) {
       return this.onOverdue(this.#waitsForVendor ? "idle" : "reader")
     }

@@ -1,4 +1,4 @@
-import { Effect, type Scope } from "effect"
+import { Effect, ExecutionStrategy, Scope } from "effect"
 import type { RouterError } from "../../RouterError.ts"
 import type { AnswerStream, StreamOptions } from "../../StreamPart.ts"
 import { monotonicMs } from "../clock.ts"
@@ -19,10 +19,15 @@ export const openedStream = (
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const clock = yield* Effect.clock
-      const opened = yield* restore(open(route))
-      const runtime = yield* Effect.runtime<Scope.Scope>()
+      // Closed after the stream has been left, and so settled, whichever answer it has come to by then.
+      const answers = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      const opened = yield* restore(Scope.extend(open(route), answers))
+      // What it runs later can be interrupted.
+      const runtime = yield* Effect.interruptible(Effect.runtime<never>())
       // With time of its own: the route's was for the first content, which has long come.
-      const reopen = Effect.suspend(() => open({ ...route, deadlineMs: monotonicMs(clock) + route.timeoutMs }))
+      const reopen = Effect.suspend(() =>
+        Scope.extend(open({ ...route, deadlineMs: monotonicMs(clock) + route.timeoutMs }), answers)
+      )
       const stream = new RoutedStream(opened, { ending, route, options, clock, runtime, reopen })
       yield* Effect.addFinalizer(() => Effect.promise(() => stream.return()))
       return stream

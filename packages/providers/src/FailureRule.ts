@@ -24,13 +24,13 @@ import type { FailureClass } from "@route-llm/core"
  */
 export interface FailureRule {
   readonly class: FailureClass
-  /** The HTTP status is one of these. */
-  readonly status?: ReadonlyArray<number> | undefined
+  /** The HTTP status is one of these; `none`: nobody answered, neither with a status nor with an error's body. */
+  readonly status?: ReadonlyArray<number> | "none" | undefined
   /** One of the codes, types, reasons and quota ids in the body, or the name or code of the error or its causes. */
   readonly code?: RegExp | undefined
   /** The vendor's words. Use it with `status`: words can quote a prompt. */
   readonly message?: RegExp | undefined
-  /** The vendor itself answered, in its error format: no proxy, no load balancer. */
+  /** The vendor itself answered, in its error format or in other JSON: no proxy, no load balancer. */
   readonly body?: true | undefined
   /** What the vendor says about when to come back is known to be wrong here. */
   readonly retryAfter?: "ignored" | undefined

@@ -17,6 +17,10 @@
  * Messages, tools and calls are sent as they are. What a vendor says of its limits is read by the names of its headers,
  * whoever it is: OpenAI's, Azure's, Groq's, Mistral's, Cerebras's and OpenRouter's are known.
  *
+ * An error whose body has no field `error` (Mistral's, Cerebras's, that of a server on FastAPI) is read whole where the
+ * client was made here, from `apiKey` and `baseUrl`. A client of the user's drops such a body: then only the status is
+ * known, and a prompt that is too long is a `caller_fault`.
+ *
  * A stream asks for its usage (`stream_options.include_usage`). A server that refuses the field is asked once more
  * without it, and never again with it through that client. The answer is complete where a finish reason came and the
  * stream then ended by itself, with `[DONE]` or without.
@@ -32,6 +36,7 @@ import { chat, read } from "./internal/chatCompletions.ts"
 import type { ChatCompletionsClient, Dialect } from "./internal/chatCompletions.ts"
 import { reader, stream } from "./internal/chatCompletionsStream.ts"
 import { hasMethods, hasStatic } from "./internal/shape.ts"
+import { fetchWholeErrors } from "./internal/wholeErrors.ts"
 import type { ConfigOptions, ProviderOptions } from "./ProviderOptions.ts"
 
 /**
@@ -75,7 +80,7 @@ export const adapter: Adapter<OpenAiClient> = {
     hasMethods(client, ["chat", "completions", "create"]) && !hasStatic(client, "GroqError"),
   connect: async ({ apiKey, baseUrl }) => {
     const { OpenAI } = await import("openai")
-    return new OpenAI({ apiKey, baseURL: baseUrl, maxRetries: 0 })
+    return new OpenAI({ apiKey, baseURL: baseUrl, maxRetries: 0, fetch: fetchWholeErrors })
   },
   // In an async function, so that a request that has no form here rejects.
   chat: async (client, call) => chat(client, call, dialect(client, call.model)),

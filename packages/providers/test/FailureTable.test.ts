@@ -7,6 +7,7 @@ import type { FailureRule } from "../src/FailureRule.ts"
 import * as OpenAi from "../src/OpenAi.ts"
 import { anthropic, google, openai, perDay, perMinute, retryIn, rows } from "./errorRows.ts"
 import { type Canned, connect, hello, serve, type Vendor } from "./helpers.ts"
+import { moreRows } from "./moreErrorRows.ts"
 import { routing, second, status } from "./routing.ts"
 
 const minute = 60_000
@@ -80,7 +81,7 @@ const check = (vendor: Vendor, canned: Canned, failure: FailureClass, namedMs?: 
 const named: Readonly<Record<string, number>> = { "gemini: minute": 22_000 }
 
 describe("every row", () => {
-  it.scoped.each(rows)(
+  it.scoped.each([...rows, ...moreRows])(
     "%s, %s",
     ([name, vendor, statusCode, body, failure]) =>
       check(vendor, { status: statusCode, body }, failure, named[`${vendor}: ${name}`])
@@ -137,6 +138,25 @@ describe("when to come back", () => {
       "quota",
       60 * minute
     ],
+    [
+      "a limit's, which is not this request's",
+      "openai",
+      {
+        status: 429,
+        body: openai("rate_limit_exceeded", "Request too large for m on tokens per min (TPM): Limit 3, Requested 4."),
+        headers: { "retry-after": "60" }
+      },
+      "request_too_large",
+      undefined
+    ],
+    [
+      "Azure's words",
+      "openai",
+      { status: 429, body: openai("429", "Please retry after 26 seconds.") },
+      "rate_limit",
+      26_000
+    ],
+    ["none", "openai", { status: 429, body: limited, headers: { "retry-after": "0" } }, "rate_limit", 5_000],
     [
       "an overload",
       "anthropic",

@@ -2,7 +2,7 @@
 import type { FailureClass } from "@route-llm/core"
 import type { Vendor } from "./helpers.ts"
 
-type Row = readonly [name: string, vendor: Vendor, status: number, body: unknown, expected: FailureClass]
+export type Row = readonly [name: string, vendor: Vendor, status: number, body: unknown, expected: FailureClass]
 
 export const openai = (code: string | null, message = "m", type: string | null = null) => ({
   error: { message, type, param: null, code }

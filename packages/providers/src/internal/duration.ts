@@ -1,13 +1,13 @@
 /** How vendors write times, read as ms. What is written in no known way is `undefined`. */
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-const duration = /^(?:\d+(?:\.\d+)?(?:ms|h|m|s))+$/
+const duration = /^(?:\d+(?:\.\d+)?(?:ms|d|h|m|s))+$/
 
-/** As Go and protobuf write it: `22s`, `10.68s`, `120ms`, `2m59.56s`, `1h0m5s`. */
+/** As Go and protobuf write it: `22s`, `10.68s`, `120ms`, `2m59.56s`, `1h0m5s`, and with days: `1d2h`. */
 export const durationMs = (value: string): number | undefined =>
   duration.test(value)
-    ? [...value.matchAll(/([\d.]+)(ms|h|m|s)/g)].reduce(
+    ? [...value.matchAll(/([\d.]+)(ms|d|h|m|s)/g)].reduce(
       (total, [, amount, unit]) => total + Number(amount) * (unitMs[unit ?? ""] ?? 0),
       0
     )

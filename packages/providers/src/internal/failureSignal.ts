@@ -1,3 +1,4 @@
+import { headerOf } from "./headers.ts"
 import { at, count, isRecord, list, parse, text } from "./json.ts"
 
 /** What can be read from a value an SDK threw, whichever SDK it was. */
@@ -11,8 +12,10 @@ export interface FailureSignal {
   readonly message: string
   /** What the vendor itself said; `message` is of its upstream, where it quotes one. Empty: nothing. */
   readonly words: string
-  /** The error bodies found, from the outermost to the innermost. Empty: no vendor spoke. */
+  /** The error bodies found, from the outermost to the innermost. */
   readonly bodies: ReadonlyArray<unknown>
+  /** Whether the vendor itself spoke: in a body, or in JSON that the SDK has not kept. */
+  readonly isVendors: boolean
 }
 
 const deepest = 4
@@ -59,8 +62,15 @@ const errorCodesOf = (error: unknown): ReadonlyArray<string> =>
     typeof code === "string" ? [code] : []
   )
 
+/** FastAPI's first, of a field (`[{ loc, msg, input }]`), without the input. */
+const complaint = (detail: unknown): unknown => {
+  const words = text(at(detail, 0, "msg"))
+  const field = list(at(detail, 0, "loc")).filter((key) => typeof key === "string" || typeof key === "number").join(".")
+  return words === undefined || field === "" ? words : `${field}: ${words}`
+}
+
 const wordsOf = (body: Readonly<Record<string, unknown>>): ReadonlyArray<string> =>
-  [body.message, body.error].flatMap((words) =>
+  [body.message, body.error, body.detail, complaint(body.detail)].flatMap((words) =>
     typeof words === "string" && words !== "" && parse(words) === undefined ? [words] : []
   )
 
@@ -71,7 +81,15 @@ const ownWords = (thrown: unknown, causes: ReadonlyArray<unknown>): string => {
   return because === undefined || because === "" || because === own ? own : `${own} (${because})`
 }
 
-export const readSignal = (thrown: unknown): FailureSignal => {
+/** OpenAI's SDK keeps nothing of a body without an `error` (Mistral's, Cerebras's, FastAPI's) but what it came as. */
+const lostWords = "The vendor answered in JSON without an `error`, of which this client keeps nothing. "
+  + "A provider made from `apiKey` and `baseUrl` keeps it."
+
+const isJson = (headers: unknown): boolean =>
+  /json/i.test(headerOf(headers, "content-type") ?? "") && headerOf(headers, "content-length") !== "0"
+
+/** What the value says; `headers` are the answer's. */
+export const readSignal = (thrown: unknown, headers?: unknown): FailureSignal => {
   const causes = causesOf(thrown)
   const bodies = [...bodiesIn(at(thrown, "error")), ...bodiesIn(at(thrown, "message"))]
   const bodyCodes = bodies.flatMap(codesOf)
@@ -79,14 +97,19 @@ export const readSignal = (thrown: unknown): FailureSignal => {
   // A body that is plain text: `{"error": "no such model"}`, as Ollama writes it.
   const plain = text(at(thrown, "error"))
   const words = bodies.flatMap(wordsOf)
-  const message = words.at(-1) ?? plain ?? ownWords(thrown, causes)
+  const said = words.at(-1) ?? plain ?? ownWords(thrown, causes)
+  const status = count(at(thrown, "status")) ?? inBand
+  // Google's SDK puts a proxy's page into a body of its own making.
+  const isPage = /^\s*(\d{3} )?\s*</.test(said)
+  const isLost = status !== undefined && said.endsWith("(no body)") && isJson(headers)
+  const message = isLost ? lostWords : said
   return {
-    status: count(at(thrown, "status")) ?? inBand,
+    status,
     codes: [...bodyCodes, ...causes.flatMap(errorCodesOf)],
     code: bodyCodes.find((code) => /^[\w.:-]{1,80}$/.test(code)),
     message: message.slice(0, longestMessage),
     words: (words[0] ?? plain ?? "").slice(0, longestMessage),
-    // Google's SDK puts a proxy's page into a body of its own making.
-    bodies: /^\s*</.test(message) ? [] : plain === undefined ? bodies : [plain, ...bodies]
+    bodies: isPage ? [] : plain === undefined ? bodies : [plain, ...bodies],
+    isVendors: isLost || (!isPage && (plain !== undefined || bodies.length > 0))
   }
 }

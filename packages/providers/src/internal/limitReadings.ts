@@ -16,6 +16,10 @@ const tightest = (readings: ReadonlyArray<LimitReading>): ReadonlyArray<LimitRea
   return byDimension.size === 0 ? undefined : [...byDimension.values()]
 }
 
+/** Whether its figures are such that something can be made of them. */
+export const isSound = ({ limit = 0, remaining = 0, resetMs = 0 }: LimitReading): boolean =>
+  [limit, remaining, resetMs].every((figure) => figure >= 0 && figure < Infinity)
+
 /** Of an answer. At most one reading a dimension; `undefined` where there is none. Never throws. */
 export const limitsOfAnswer = (headers: unknown, heard: Heard): ReadonlyArray<LimitReading> | undefined =>
   safely(() => tightest(headerReadings(headers, heard)), undefined)

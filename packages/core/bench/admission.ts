@@ -4,7 +4,8 @@
  * - ns per reserve + settle with four providers, at 10k, 100k and 1M requests a minute (the ring is as large at any);
  * - memory a provider, new and after a minute of such traffic;
  * - a line of 1,000 to 100,000 requests that wait: ns a request to join it and to be served from it, and the longest
- *   single step, which is how long the event loop is held.
+ *   single step, which is how long the event loop is held;
+ * - the same for 10,000 of which up to each names another `maxTokens`.
  */
 import type { Ledger } from "../src/internal/kernel/Ledger.ts"
 import { Line } from "../src/internal/kernel/Line.ts"
@@ -55,26 +56,32 @@ const settleAll = (ledger: Ledger, reservations: ReadonlyArray<Reservation>, now
   }
 }
 
-/** Joins a line before full providers, then serves it minute by minute, as the windows free. */
-const drain = (waiters: number) => {
+/**
+ * Joins a line before full providers, then serves it minute by minute, as the windows free. `kinds`: how many bounds of
+ * output are asked for; 0: none.
+ */
+const drain = (waiters: number, kinds = 0) => {
   const providers = providersOf(4, { requests: Math.ceil(waiters / 8), tokens: 1e12 })
   const { demand, ledger } = ledgerOf(providers)
   const line = new Line(ledger, { ...settings.waiting, maxWaiting: waiters })
   let served: Array<Reservation> = []
   let count = 0
-  const ask = (inputTokens: number, now: number) =>
-    line.ask({ ...demand, inputTokens, waitMs: Infinity, timeLeftMs: Infinity }, now, (decision) => {
+  const ask = (index: number, now: number) => {
+    const inputTokens = 100 + (index * 7919) % 4_000
+    const maxTokens = kinds === 0 ? undefined : 1 + index % kinds
+    return line.ask({ ...demand, inputTokens, maxTokens, waitMs: Infinity, timeLeftMs: Infinity }, now, (decision) => {
       if (decision._tag === "Granted") served.push(decision.reservation)
       count++
     })
+  }
   for (let index = 0; line.length === 0; index++) {
-    const asked = ask(100 + (index * 7919) % 4_000, 0)
+    const asked = ask(index, 0)
     if ("_tag" in asked && asked._tag === "Granted") settleAll(ledger, [asked.reservation], 0)
   }
   served = []
   count = 0
   const joining = process.hrtime.bigint()
-  for (let index = 1; index < waiters; index++) ask(100 + (index * 7919) % 4_000, 0)
+  for (let index = 1; index < waiters; index++) ask(index, 0)
   const joined = process.hrtime.bigint()
   let longest = 0n
   let serving = 0n
@@ -105,12 +112,12 @@ for (const perMinute of [10_000, 100_000, 1_000_000]) {
   )
 }
 
-console.log("\nwaiting  ns to join  ns to be served  longest step in ms")
-for (const waiters of [1_000, 10_000, 100_000]) {
-  drain(waiters)
-  const { join, longestMs, serve } = drain(waiters)
+console.log("\nwaiting   kinds  ns to join  ns to be served  longest step in ms")
+for (const [waiters, kinds] of [[1_000, 0], [10_000, 0], [100_000, 0], [10_000, 1_000], [10_000, 10_000]] as const) {
+  drain(waiters, kinds)
+  const { join, longestMs, serve } = drain(waiters, kinds)
   console.log(
-    `${String(waiters).padStart(7)}  ${join.toFixed(0).padStart(10)}  ${serve.toFixed(0).padStart(15)}  `
-      + longestMs.toFixed(2).padStart(18)
+    `${String(waiters).padStart(7)}  ${String(Math.max(1, kinds)).padStart(6)}  ${join.toFixed(0).padStart(10)}  `
+      + `${serve.toFixed(0).padStart(15)}  ${longestMs.toFixed(2).padStart(18)}`
   )
 }

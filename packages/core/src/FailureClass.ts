@@ -16,7 +16,7 @@ export type FailureClass =
   | "quota"
   /** The vendor has no capacity for anyone (503, 529). */
   | "overloaded"
-  /** The vendor failed (5xx) or answered what its format does not allow. */
+  /** The vendor failed (5xx) or answered what its format does not allow, or something before it answered. */
   | "transient"
   /** No answer within the attempt's time. */
   | "timeout"
@@ -24,11 +24,11 @@ export type FailureClass =
   | "network"
   /** A key that is refused, or not allowed here. */
   | "credential"
-  /** The model is unknown, withdrawn or not deployed. */
+  /** The model is unknown, withdrawn or not deployed, or nothing at this address takes such calls. */
   | "model_gone"
   /** The prompt does not fit the model's context window. */
   | "context_too_long"
-  /** The request is larger than this vendor takes at all. */
+  /** The request is larger than this vendor takes at all, or asks for what it does not take, such as tools. */
   | "request_too_large"
   /** The vendor's policy refused the content. */
   | "content_policy"

@@ -1,6 +1,6 @@
 /**
- * Which candidate is best: a pure function of a provider that may take the request, as it stands now. `formula` is the
- * default, `fit` stands beside it, and `RouterOptions.policy` takes your own:
+ * Which candidate is best: a pure function of a provider as it stands now. `formula` is the default, `fit` stands beside
+ * it, and `RouterOptions.policy` takes your own:
  *
  * ```ts no-run
  * import { RouterOptions } from "@route-llm/core"
@@ -8,8 +8,8 @@
  * const Fastest = RouterOptions.layer({ policy: (candidate) => -candidate.latencyMs })
  * ```
  *
- * A policy orders candidates only. Whether a provider may take the request at all (limits, breaker, bench) was decided
- * before, and providers that would run dry within the look-ahead come after the others whatever their score.
+ * A policy orders candidates only. Whether a provider may take the request at all (limits, breaker, bench) is decided
+ * apart from it, and providers that would run dry within the look-ahead come after the others whatever their score.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,9 @@ import type { Priority } from "./ChatRequest.ts"
 import type { ScoreWeights } from "./RouterOptions.ts"
 
 /**
- * A provider that may take this request now.
+ * A provider as it stands for this request. It may be full: a policy is asked before admission is.
+ *
+ * It is live, and changes with every step of the ledger: read it while the policy runs, and keep nothing but its figures.
  *
  * @since 0.1.0
  */
@@ -30,11 +32,15 @@ export interface Candidate {
   /** Calls under way. */
   readonly inFlight: number
   /**
-   * The free share of the scarcest limit, 0 to 1, with this request's tokens taken off; 1 where no limit is known.
+   * The free share of the scarcest limit, with this request's tokens taken off; 1 where no limit is known. At most 1,
+   * and negative where the request does not fit.
    * `min(1 − requestsUsed/requestLimit, 1 − (tokensUsed + this request's)/tokenLimit, …)`.
    */
   readonly headroom: number
-  /** The largest share of what is left of any limit that this request would take, 0 to 1. */
+  /**
+   * The largest share of what is left of any limit that this request would take: 0 where no limit is known, above 1
+   * where it does not fit, `Infinity` where nothing is left.
+   */
   readonly share: number
 }
 

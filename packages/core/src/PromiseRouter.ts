@@ -99,10 +99,10 @@ export class PromiseRouter<E> implements AsyncDisposable {
 
   async #run<A, E2>(effect: Effect.Effect<A, E2, Router>, signal?: AbortSignal): Promise<A> {
     if (this.#closed) throw new RouterClosed()
-    const ready = this.#ready()
-    if (ready !== undefined) await ready
     signal?.throwIfAborted()
-    const exit = await this.#runtime.runPromiseExit(effect, signal === undefined ? {} : { signal })
+    const ready = this.#ready()
+    const prepared = ready === undefined ? effect : Effect.zipRight(Effect.promise(() => ready), effect)
+    const exit = await this.#runtime.runPromiseExit(prepared, signal === undefined ? {} : { signal })
     if (Exit.isSuccess(exit)) return exit.value
     if (signal?.aborted === true && Cause.isInterrupted(exit.cause)) throw signal.reason
     throw Cause.squash(exit.cause)

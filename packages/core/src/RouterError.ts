@@ -6,14 +6,15 @@
  */
 import { Data } from "effect"
 import type { Usage } from "./ChatResponse.ts"
-import type { FailureClass } from "./FailureClass.ts"
+import type { Consequence, FailureClass } from "./FailureClass.ts"
 import {
   advice,
   describeAttempt,
+  describeCause,
   describeRefusal,
   endings,
-  final,
   lasting,
+  neverBack,
   seconds,
   times
 } from "./internal/errorText.ts"
@@ -73,12 +74,14 @@ export class NoCapacity extends Data.TaggedError("NoCapacity")<{
   readonly retryAfterMs: number
   readonly perProvider: ReadonlyArray<Refusal>
 }> {
-  readonly isRetryable = true
+  get isRetryable(): boolean {
+    return Number.isFinite(this.retryAfterMs)
+  }
   override get message(): string {
     return `No provider can take the request now. ${this.perProvider.map(describeRefusal).join("; ")}. `
-      + (Number.isFinite(this.retryAfterMs)
+      + (this.isRetryable
         ? `Try again in ${seconds(this.retryAfterMs)}, or add a provider.`
-        : "Waiting does not help: raise a limit, or lower highPriorityReservePct.")
+        : `Waiting does not help: ${neverBack(this.perProvider)}.`)
   }
 }
 
@@ -105,7 +108,11 @@ export interface FailedAttempt {
   readonly status?: number | undefined
   readonly latencyMs: number
   readonly message: string
-  /** When it may be called again: as the vendor asked, else the end of its bench. */
+  /** What the route did about it; see `Consequence.request`. */
+  readonly action: Consequence["request"]
+  /** Milliseconds since 1970, when it ended. */
+  readonly timestamp: number
+  /** When it might be called again, counted from its end: as the vendor asked, else the end of its bench. */
   readonly retryAfterMs?: number | undefined
 }
 
@@ -131,7 +138,7 @@ export class AllProvidersFailed extends Data.TaggedError("AllProvidersFailed")<{
   readonly endedBy?: EndedBy | undefined
 }> {
   get isRetryable(): boolean {
-    if (this.attempts.some(({ class: failure }) => final.has(failure))) return false
+    if (this.attempts.some(({ action }) => action === "fail")) return false
     return this.attempts.some(({ class: failure }) => !lasting.has(failure))
       || this.perProvider.some(({ retryAfterMs }) => Number.isFinite(retryAfterMs))
   }
@@ -141,12 +148,13 @@ export class AllProvidersFailed extends Data.TaggedError("AllProvidersFailed")<{
       ? []
       : [`Not called: ${this.perProvider.map(describeRefusal).join("; ")}.`]
     const ended = this.endedBy === undefined ? [] : [endings[this.endedBy]]
-    const todo = [...new Set(this.attempts.flatMap(({ class: failure }) => advice[failure] ?? []))]
-      .map((what) => `${what}.`)
+    // What ended the route is what to do something about.
+    const decisive = this.attempts.filter(({ action }) => action === "fail")
+    const todo = (decisive.length > 0 ? decisive : this.attempts).flatMap(({ class: failure }) => advice[failure] ?? [])
     const again = this.isRetryable && this.retryAfterMs !== undefined
       ? [`Try again in ${seconds(this.retryAfterMs)}.`]
       : []
-    return [failed, ...refused, ...ended, ...todo, ...again].join(" ")
+    return [failed, ...refused, ...ended, ...new Set(todo.map((what) => `${what}.`)), ...again].join(" ")
   }
 }
 
@@ -220,12 +228,12 @@ export class StateUnavailable extends Data.TaggedError("StateUnavailable")<{
   readonly isRetryable = true
   override get message(): string {
     const { cause } = this
-    return `The router's state is not available (${cause instanceof Error ? cause.message : String(cause)}). `
+    return `The router's state is not available (${describeCause(cause)}). `
       + "Nothing was sent: try again, and look at the store behind it."
   }
 }
 
-/** The Promise client was used after `close()`. @since 0.1.0 */
+/** The router was closed before the request had been sent. @since 0.1.0 */
 export class RouterClosed extends Data.TaggedError("RouterClosed")<{}> {
   readonly isRetryable = false
   override get message(): string {
@@ -244,9 +252,11 @@ export type RouterError =
   | AllProvidersFailed
   | DeadlineExceeded
   | StateUnavailable
+  | RouterClosed
 
 /** Two providers of one router have one name. @since 0.1.0 */
 export class DuplicateProvider extends Data.TaggedError("DuplicateProvider")<{ readonly provider: string }> {
+  readonly isRetryable = false
   override get message(): string {
     return `A provider named "${this.provider}" is registered already. Give each a name of its own, such as "openai-eu".`
   }
@@ -267,6 +277,7 @@ export class InvalidConfig extends Data.TaggedError("InvalidConfig")<{
   readonly source: string
   readonly issues: readonly [ConfigIssue, ...ReadonlyArray<ConfigIssue>]
 }> {
+  readonly isRetryable = false
   override get message(): string {
     const lines = this.issues.map(({ column, issue, line, path }) =>
       `  ${line === undefined ? "" : `${line}:${column} `}${path}: ${issue}`
@@ -280,6 +291,7 @@ export class MissingPackage extends Data.TaggedError("MissingPackage")<{
   readonly package: string
   readonly neededFor: string
 }> {
+  readonly isRetryable = false
   override get message(): string {
     return `${this.neededFor} needs the package ${this.package}: npm install ${this.package}`
   }

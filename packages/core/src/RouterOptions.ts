@@ -117,15 +117,16 @@ const Waiting = Schema.Struct({
    * wait low in overload at the price of the oldest.
    */
   order: fallback(Schema.Literal("fifo", "lifo"), "fifo" as const),
-  /** The most requests in line; one more fails with `QueueFull`. Default 10,000. */
+  /** The most requests in line; with one more the last of the lowest lane fails with `QueueFull`. Default 10,000. */
   maxWaiting: fallback(Schema.Int.pipe(Schema.nonNegative()), 10_000),
   /** The longest wait before an attempt; default none: the route's `timeout` bounds it. */
   maxWait: fallback(Milliseconds, Number.POSITIVE_INFINITY),
   /** A request that came this much earlier goes before one of the next higher lane; default 30 s. With `fifo`. */
   ageing: fallback(Milliseconds, 30_000),
   /**
-   * From this wait on room is kept for the first in line, so that smaller ones no longer pass it; default 30 s. Sooner
-   * is fairer to large requests and serves fewer in all. With `fifo`.
+   * From this wait on room is kept for the first in line, so that smaller ones no longer pass it, and before where it
+   * would else be late; default 30 s, `Infinity`: never. Sooner is fairer to large requests and serves fewer in all.
+   * With `fifo`.
    */
   keepAfter: fallback(Milliseconds, 30_000)
 })

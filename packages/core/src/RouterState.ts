@@ -102,6 +102,8 @@ export interface Reservation {
   /** The provider was not in service, and none was: an answer ends its bench. */
   readonly lastResort?: boolean | undefined
   readonly streams?: boolean | undefined
+  /** Another candidate is in service, or will be in the first half of the request's time, and not too small for it. */
+  readonly hasAlternative: boolean
 }
 
 /**
@@ -148,7 +150,8 @@ export interface ProviderState {
 }
 
 /**
- * `QueueFull`: it would have to wait, and `waiting` others do, which is the most there may be.
+ * `QueueFull`: it would have to wait, and `waiting` others do that go before it, which is the most there may be; also said
+ * to one in line that a higher lane takes the place of. `Closed`: the state is released, and nobody is served any more.
  *
  * @since 0.1.0
  */
@@ -156,6 +159,7 @@ export type Decision =
   | { readonly _tag: "Granted"; readonly reservation: Reservation }
   | { readonly _tag: "Refused"; readonly refusals: ReadonlyArray<Refusal> }
   | { readonly _tag: "QueueFull"; readonly waiting: number }
+  | { readonly _tag: "Closed" }
 
 /**
  * How an attempt ended. Without `usage` the reservation stays as it was estimated, or is refunded, as the class says.

@@ -172,8 +172,10 @@ const run = (fault: Fault) =>
 
 /** How the request that the fault has met ends. */
 const expected = ({ boundary, kind }: Fault): ReadonlyArray<string> => {
-  // An answer that has arrived before the interruption is not taken back.
-  if (kind === "caller interrupts") return ["interrupted", "answered"]
+  if (kind === "caller interrupts") {
+    // An answer that has arrived before the interruption is not taken back.
+    return boundary === "settle" || boundary === "event" ? ["answered", "interrupted"] : ["interrupted"]
+  }
   if (boundary !== "reserve") return ["answered"]
   return [kind === "hang" ? "DeadlineExceeded" : "StateUnavailable"]
 }

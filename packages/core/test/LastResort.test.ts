@@ -33,8 +33,8 @@ describe("the last resort", () => {
       yield* TestClock.adjust("999 millis")
       expect(yield* Effect.flip(chat())).toMatchObject({
         _tag: "NoCapacity",
-        retryAfterMs: 29_001,
-        perProvider: [{ provider: "a", reason: "circuit_open" }]
+        retryAfterMs: 1,
+        perProvider: [{ provider: "a", reason: "circuit_open", retryAfterMs: 1 }]
       })
       yield* TestClock.adjust("1 millis")
       const exits = yield* Effect.all(Array.from({ length: 100 }, () => Effect.exit(chat())))
@@ -111,6 +111,19 @@ describe("the last resort", () => {
       yield* TestClock.adjust("1 millis")
       for (const fiber of waits) expect(yield* Fiber.join(fiber)).toMatchObject({ provider: "a" })
       expect((yield* calls).slice(5)).toEqual(["a@1000", "a@1000", "a@1000"])
+    }).pipe(on({ a: broken })))
+
+  it.effect("is worth a wait, but not where the request forbids it", () =>
+    Effect.gen(function*() {
+      yield* breakIt
+      const hurried = { onSaturated: "wait", timeout: "10 seconds" } as const
+      expect(yield* Effect.flip(chat({ ...hurried, lastResort: false }))).toMatchObject({
+        _tag: "NoCapacity",
+        retryAfterMs: 30_000
+      })
+      const waits = yield* Effect.fork(chat(hurried))
+      yield* TestClock.adjust("1 second")
+      expect(yield* Fiber.join(waits)).toMatchObject({ provider: "a" })
     }).pipe(on({ a: broken })))
 })
 

@@ -26,7 +26,7 @@ const candidateOf = (figures: Figures, inputTokens: number): Candidate => {
   const ledger = new ProviderLedger(spec("a", limits, { weight }), settings, 0)
   ledger.roll(0)
   ledger.inFlightNow.requests = requestsUsed - 1
-  ledger.hold({ inputTokens: tokensUsed, outputTokens: 0 }, 1)
+  ledger.hold({ inputTokens: tokensUsed, outputTokens: 0 })
   ledger.latency = { emaMs: latencyMs, sampledAtMs: 0 }
   ledger.quote(demandOn([], { inputTokens, maxTokens: 0 }))
   return ledger

@@ -76,7 +76,8 @@ describe("Router.chat", () => {
       const refused = yield* flipped(chat())
       expect(refused).toMatchObject({
         _tag: "NoCapacity",
-        retryAfterMs: 30_000,
+        // As a last resort; its circuit is open for 30 s.
+        retryAfterMs: 1_000,
         perProvider: [{ provider: "a", reason: "circuit_open" }]
       })
       expect((yield* status)["a"]).toMatchObject({ circuitOpen: true, circuitRetryAfterMs: 30_000 })

@@ -201,9 +201,18 @@ describe("waiting in line", () => {
       const waits = yield* Effect.fork(Effect.provide(Effect.flip(chat()), runtime))
       yield* TestClock.adjust("1 second")
       yield* Scope.close(scope, Exit.void)
-      expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "NoCapacity" })
+      expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "RouterClosed" })
       yield* noTimerIsLeft
     }).pipe(countingTimers))
+
+  it.effect("wakes whoever waits, wherever the step that brings its time forward is interrupted", () =>
+    Effect.gen(function*() {
+      const late: Array<number> = []
+      for (let ops = 14; ops <= 40; ops++) {
+        if (!(yield* Effect.scoped(wokenAfterInterruption(ops)))) late.push(ops)
+      }
+      expect(late).toEqual([])
+    }))
 })
 
 /** Two wait, the second for what is free first; the fiber of the other gives way to it after `ops` steps. */
@@ -225,6 +234,27 @@ const wokenInTime = (ops: number) =>
     const first = yield* Effect.forkScoped(reserve("b"))
     yield* TestClock.adjust("31 seconds")
     return Option.isSome(yield* Fiber.poll(first))
+  })
+
+/** One waits for a circuit that is closed by hand, in a fiber that is interrupted where it gives way after `ops` steps. */
+const wokenAfterInterruption = (ops: number) =>
+  Effect.gen(function*() {
+    const providers = [spec("a", { requests: 1 })]
+    const state = yield* Effect.provide(RouterState, yield* Layer.build(RouterState.layerMemory))
+    const reserve = state.reserve(demandOn(providers, { waitMs: Infinity, timeLeftMs: 7_200_000 }), identity)
+    const used = yield* reserve
+    if (used._tag === "Granted") yield* state.settle(used.reservation, { _tag: "Success", latencyMs: 0 })
+    yield* state.force(providers, "a", { _tag: "Open", forMs: 3_600_000 })
+    const waits = yield* Effect.forkScoped(reserve)
+    yield* TestClock.adjust("1 second")
+    const close = state.force(providers, "a", { _tag: "Closed" })
+    const closes = yield* Effect.fork(Effect.withMaxOpsBeforeYield(close, ops))
+    yield* Effect.yieldNow()
+    yield* Fiber.interrupt(closes)
+    yield* TestClock.adjust("2 minutes")
+    const isServed = Option.isSome(yield* Fiber.poll(waits))
+    const [a] = yield* state.snapshot(providers)
+    return isServed || a!.circuit === "open"
   })
 
 /** For tests whose first calls take time as well: lets it pass by itself. */

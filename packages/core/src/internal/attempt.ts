@@ -1,10 +1,9 @@
 import { Effect, Random } from "effect"
 import type { Provider, ProviderFailure } from "../Provider.ts"
 import type { ProviderRegistryService } from "../ProviderRegistry.ts"
-import { DeadlineExceeded } from "../RouterError.ts"
+import { DeadlineExceeded, RouterClosed } from "../RouterError.ts"
 import type { RouterError } from "../RouterError.ts"
-import type { RouterSettings } from "../RouterOptions.ts"
-import type { Demand } from "../RouterState.ts"
+import type { Reservation } from "../RouterState.ts"
 import type { Budget } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
 import type { Called } from "./ending.ts"
@@ -15,7 +14,6 @@ import { exhausted, type Route, turnedAway } from "./route.ts"
 interface Services {
   readonly registry: ProviderRegistryService
   readonly state: GuardedState
-  readonly settings: RouterSettings
   readonly budget: RetryBudget
 }
 
@@ -29,28 +27,24 @@ const shortestCallMs = 1
 const mostRefusals = 3
 
 /** Those that this route does not call, or not call again in this round. */
-const triedBy = (
-  { failed, roundStart }: Route,
-  { failures }: RouterSettings,
-  providers: ReadonlyArray<Provider>
-): ReadonlyArray<string> => {
+const triedBy = ({ failed, roundStart }: Route, providers: ReadonlyArray<Provider>): ReadonlyArray<string> => {
   if (failed.length === 0) return []
   let window = Number.NEGATIVE_INFINITY
-  const tried = failed.flatMap(({ class: failure, provider }, index) => {
-    const { request } = failures[failure]
-    if (request === "retry") return index < roundStart ? [] : [provider]
-    if (request === "wait") {
-      return failed.filter((other) => other.provider === provider).length < mostRefusals ? [] : [provider]
+  const tried = failed.flatMap(({ action, provider }, index) => {
+    if (action === "retry") return index < roundStart ? [] : [provider]
+    if (action === "wait") {
+      const refusals = failed.filter((other) => other.provider === provider && other.action === "wait")
+      return refusals.length < mostRefusals ? [] : [provider]
     }
     const { contextWindow = window } = providers.find(({ name }) => name === provider) ?? {}
-    if (request === "larger" && contextWindow > window) window = contextWindow
+    if (action === "larger" && contextWindow > window) window = contextWindow
     return [provider]
   })
   return [...tried, ...providers.flatMap(({ contextWindow = Infinity, name }) => contextWindow <= window ? [name] : [])]
 }
 
-const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArray<Provider>) => {
-  const { inputTokens, maxWaitMs, request } = route
+const demandOf = (route: Route, providers: ReadonlyArray<Provider>) => {
+  const { inputTokens, request } = route
   return {
     providers,
     lane: request.priority ?? "normal" as const,
@@ -60,32 +54,25 @@ const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArr
     forceProvider: request.forceProvider,
     lastResort: request.lastResort,
     streams: route.streams,
-    tried: triedBy(route, settings, providers),
-    waitMs: maxWaitMs
+    tried: triedBy(route, providers)
   }
 }
 
 /** Half of what is left while somebody else could answer in the other half, unless told otherwise. */
-const attemptMs = (
-  { attemptTimeoutMs }: Route,
-  { forceProvider, providers, tried }: Pick<Demand, "forceProvider" | "providers" | "tried">,
-  { leftMs, provider }: { readonly leftMs: number; readonly provider: string }
-): number => {
+const attemptMs = ({ attemptTimeoutMs }: Route, { hasAlternative }: Reservation, leftMs: number): number => {
   if (attemptTimeoutMs !== undefined) return Math.min(attemptTimeoutMs, leftMs)
-  const others = forceProvider === undefined
-    && providers.some(({ name }) => name !== provider && !tried.includes(name))
-  return others ? leftMs / 2 : leftMs
+  return hasAlternative ? leftMs / 2 : leftMs
 }
 
 const deadlineExceeded = ({ failed, timeoutMs }: Route) => new DeadlineExceeded({ timeoutMs, attempts: failed })
 
 /**
- * One attempt: reserve, then call, which settles. Only waiting and the call are interruptible, so a reservation that was
+ * One attempt: reserve, waiting in line for at most so long, then call, which settles. Only waiting and the call are interruptible, so a reservation that was
  * granted is settled whatever happens. Fails with `ProviderFailure` where another candidate may do better, and with the route's own
  * error where there is none or no time.
  */
 export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
-  const attempt = (route: Route): Effect.Effect<A, ProviderFailure | RouterError, R> =>
+  const attempt = (route: Route, maxWaitMs: number): Effect.Effect<A, ProviderFailure | RouterError, R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const clock = yield* Effect.clock
@@ -94,10 +81,12 @@ export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
         if (timeLeftMs < shortestCallMs) return yield* deadlineExceeded(route)
         // Read anew for each attempt: providers come and go.
         const draw = yield* Random.next
-        const asked = demandOf(route, services.settings, yield* services.registry.providers)
-        const decision = yield* services.state.reserve({ ...asked, draw, timeLeftMs }, restore)
-        if (decision._tag === "Refused") return yield* exhausted(route, decision.refusals)
-        if (decision._tag === "QueueFull") return yield* turnedAway(route, decision.waiting)
+        const asked = demandOf(route, yield* services.registry.providers)
+        const decision = yield* services.state.reserve({ ...asked, draw, timeLeftMs, waitMs: maxWaitMs }, restore)
+        const nowMs = clock.unsafeCurrentTimeMillis()
+        if (decision._tag === "Refused") return yield* exhausted(route, decision.refusals, nowMs)
+        if (decision._tag === "QueueFull") return yield* turnedAway(route, decision.waiting, nowMs)
+        if (decision._tag === "Closed") return yield* new RouterClosed()
         if (decision._tag === "Overdue") return yield* deadlineExceeded(route)
         const { reservation } = decision
         const waitedMs = monotonicMs(clock) - startedMs
@@ -107,13 +96,13 @@ export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
         const leftMs = timeLeftMs - waitedMs
         if (provider === undefined || leftMs < shortestCallMs) {
           yield* services.state.settle(reservation, { _tag: "Unused" })
-          return yield* provider === undefined ? restore(attempt(route)) : deadlineExceeded(route)
+          return yield* provider === undefined ? restore(attempt(route, maxWaitMs)) : deadlineExceeded(route)
         }
         if (route.roundStart > 0 && !services.budget.spend()) {
           yield* services.state.settle(reservation, { _tag: "Unused" })
-          return yield* exhausted(route, [], "retryBudget")
+          return yield* exhausted(route, [], nowMs, "retryBudget")
         }
-        const timeoutMs = attemptMs(route, asked, { leftMs, provider: provider.name })
+        const timeoutMs = attemptMs(route, reservation, leftMs)
         return yield* call(route, { provider, reservation, waitedMs }, { timeoutMs, restore })
       })
     )

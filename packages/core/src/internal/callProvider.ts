@@ -29,13 +29,20 @@ const fromDefect = (defect: unknown): ProviderFailure =>
     cause: defect
   })
 
-/** Whatever a provider fails with; anyone's own provider may name a class that there is not. */
+/** Whatever a provider fails with; anyone's own provider may name a class that there is not, or a time that is none. */
 export const asFailure = (thrown: unknown): ProviderFailure => {
   if (!(thrown instanceof ProviderFailure)) return fromDefect(thrown)
-  return Object.hasOwn(consequences, thrown.class)
-    ? thrown
-    // An error's own message is no property that a spread takes along.
-    : new ProviderFailure({ ...thrown, message: thrown.message, class: "transient" })
+  const { message, retryAfterMs = 1 } = thrown
+  const isClass = Object.hasOwn(consequences, thrown.class)
+  const isTime = retryAfterMs > 0 && Number.isFinite(retryAfterMs)
+  if (isClass && isTime) return thrown
+  // An error's own message is no property that a spread takes along.
+  return new ProviderFailure({
+    ...thrown,
+    message,
+    class: isClass ? thrown.class : "transient",
+    retryAfterMs: isTime ? thrown.retryAfterMs : undefined
+  })
 }
 
 /**

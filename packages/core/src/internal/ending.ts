@@ -45,14 +45,17 @@ const note = (
   settings: RouterSettings,
   route: Route,
   { model, name }: Provider,
-  { exit, latencyMs }: Outcome
+  { exit, latencyMs }: Outcome,
+  timestamp: number
 ): void => {
   const failure = failureOf(exit)
   if (failure === undefined) return
   const { class: failureClass, message, status } = failure
+  const { bench, request: action } = settings.failures[failureClass]
   // Where the vendor did not say when it is back, it is called again once its bench has ended.
-  const retryAfterMs = failure.retryAfterMs ?? (settings.failures[failureClass].bench || undefined)
-  route.failed.push({ provider: name, model, class: failureClass, status, latencyMs, message, retryAfterMs })
+  const retryAfterMs = failure.retryAfterMs ?? (bench || undefined)
+  const said = { class: failureClass, status, latencyMs, message, retryAfterMs }
+  route.failed.push({ provider: name, model, action, timestamp, ...said })
 }
 
 /** The end of an attempt: its reservation is settled, whoever listens is told, and the route remembers a failure. */
@@ -66,6 +69,6 @@ export const endAttempt = (
     Effect.map(state.settle(reservation, outcome.settlement), (after) => {
       const timestamp = clock.unsafeCurrentTimeMillis()
       publish(eventOf(route, reservation, outcome, { provider, state: after, waitedMs, timestamp }))
-      note(settings, route, provider, outcome)
+      note(settings, route, provider, outcome, timestamp)
     })
   )

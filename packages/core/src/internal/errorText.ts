@@ -12,6 +12,10 @@ export const describeRefusal = ({ dimension, limit, needed, provider, reason, re
   + (dimension === undefined ? "" : ` (needs ${needed} of ${limit} ${dimension})`)
   + (Number.isFinite(retryAfterMs) ? `, free in ${seconds(retryAfterMs)}` : "")
 
+/** What a store says, without what it may hold of an address: user and password. */
+export const describeCause = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\/\/[^\s/@]*@/g, "//")
+
 export const describeAttempt = ({ class: failure, latencyMs, message, provider, status }: FailedAttempt): string =>
   `${provider}: ${failure}${status === undefined ? "" : ` (${status})`} after ${Math.round(latencyMs)} ms, ${message}`
 
@@ -28,7 +32,7 @@ export const advice: { readonly [Class in FailureClass]?: string } = {
   credential: "Check the key, and what it may be used for",
   model_gone: "Check the model's name",
   context_too_long: "Shorten the messages, or add a provider with a larger contextWindow",
-  request_too_large: "Send less at once, or raise the vendor's limit",
+  request_too_large: "Send less at once, raise the vendor's limit, or add a provider that takes such requests",
   content_policy: "Change the content",
   caller_fault: "Correct the request"
 }
@@ -44,5 +48,12 @@ export const lasting: ReadonlySet<FailureClass> = new Set<FailureClass>([
   "cancelled"
 ])
 
-/** Of these one is enough: every provider would say the same. */
-export const final: ReadonlySet<FailureClass> = new Set<FailureClass>(["content_policy", "caller_fault", "cancelled"])
+/** What to do where none of them comes back by itself. */
+export const neverBack = (refusals: ReadonlyArray<Refusal>): string => {
+  const open = refusals.filter(({ reason }) => reason === "circuit_open").map(({ provider }) => provider)
+  const large = refusals.some(({ reason }) => reason === "too_large")
+  return [
+    ...(open.length === 0 ? [] : [`forceClose what was opened by hand (${open.join(", ")})`]),
+    ...(large ? ["send less, raise a limit, or lower highPriorityReservePct"] : [])
+  ].join("; ") || "add a provider"
+}

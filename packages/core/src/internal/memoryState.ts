@@ -32,8 +32,9 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
   let wakeAtMs = never
   const dispatcher = yield* makeDispatcher(() => wakeAtMs)
 
+  /** Not to be interrupted between the line and the dispatcher: whoever is next in line would not be woken. */
   const step = <A>(f: (line: Line, nowMs: number) => A): Effect.Effect<A> =>
-    Effect.flatMap(Effect.clock, (clock) =>
+    Effect.uninterruptible(Effect.flatMap(Effect.clock, (clock) =>
       Effect.flatMap(
         Ref.modify(state, (line) => {
           const nowMs = monotonicMs(clock)
@@ -43,7 +44,7 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
           return [{ answer, waits: waited || line.length > 0 }, line]
         }),
         ({ answer, waits }) => waits ? Effect.as(dispatcher.wake(dispatch, scope), answer) : Effect.succeed(answer)
-      ))
+      )))
 
   const dispatch = Effect.suspend(() => step((line, now) => line.dispatch(now)))
 

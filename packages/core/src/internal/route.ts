@@ -48,23 +48,44 @@ export interface Route {
   roundStart: number
 }
 
-const earliest = (waits: ReadonlyArray<number | undefined>): number =>
-  Math.min(...waits.filter((ms) => ms !== undefined))
+/**
+ * When the soonest of them is back, as far as is known: by its refusal, else by its last attempt. `undefined` where one
+ * that failed for the moment has named no time: it may be well again already.
+ */
+const backInMs = (
+  failed: ReadonlyArray<FailedAttempt>,
+  refusals: ReadonlyArray<Refusal>,
+  nowMs: number
+): number | undefined => {
+  const back = new Map<string, number | undefined>()
+  for (const { action, provider, retryAfterMs, timestamp } of failed) {
+    const isGone = retryAfterMs === undefined && action !== "retry" && action !== "wait"
+    back.set(
+      provider,
+      isGone ? Number.POSITIVE_INFINITY : retryAfterMs && Math.max(0, timestamp + retryAfterMs - nowMs)
+    )
+  }
+  for (const { provider, retryAfterMs } of refusals) back.set(provider, retryAfterMs)
+  const all = [...back.values()]
+  const known = all.filter((ms) => ms !== undefined)
+  const soonest = Math.min(...known)
+  return known.length < all.length || soonest === Number.POSITIVE_INFINITY ? undefined : soonest
+}
 
 /** What a route ends with when no candidate is left: by what was tried, and why the others were refused. */
 export const exhausted = (
   { failed, request }: Route,
   refusals: ReadonlyArray<Refusal>,
+  nowMs: number,
   endedBy?: EndedBy
 ): RouterError => {
   const perProvider = refusals.filter(({ reason }) => reason !== "tried" && reason !== "not_forced")
-  const retryAfterMs = earliest([...perProvider, ...failed].map((each) => each.retryAfterMs))
   if (failed.length > 0) {
     return new AllProvidersFailed({
       attempts: [...failed],
       perProvider,
       endedBy,
-      retryAfterMs: Number.isFinite(retryAfterMs) ? retryAfterMs : undefined
+      retryAfterMs: backInMs(failed, perProvider, nowMs)
     })
   }
   // Providers can leave between the check and the attempt.
@@ -80,12 +101,12 @@ export const exhausted = (
       perProvider
     })
   }
-  return new NoCapacity({ retryAfterMs, perProvider })
+  return new NoCapacity({ retryAfterMs: Math.min(...perProvider.map((each) => each.retryAfterMs)), perProvider })
 }
 
 /** What a route ends with when the line is full. */
-export const turnedAway = (route: Route, waiting: number): RouterError =>
-  route.failed.length > 0 ? exhausted(route, []) : new QueueFull({ waiting })
+export const turnedAway = (route: Route, waiting: number, nowMs: number): RouterError =>
+  route.failed.length > 0 ? exhausted(route, [], nowMs) : new QueueFull({ waiting })
 
 interface Tokens {
   readonly inputTokens: number

@@ -31,6 +31,9 @@ const step = fc.record({
   which: fc.nat()
 })
 
+/** As of the end of the first cooldown, unless told. */
+const granted = (breaker: Breaker, nowMs = 30_000): Breaker => onGrant(breaker, options, nowMs)
+
 /** A breaker that has been opened by failures at time 0. */
 const broken = (): Breaker => {
   let breaker = initialBreaker
@@ -42,7 +45,7 @@ const broken = (): Breaker => {
 
 /** Its probe has succeeded at this time. */
 const recovered = (nowMs = 30_000): Breaker => {
-  const probing = onGrant(broken())
+  const probing = granted(broken())
   return onResult(probing, options, probing.epoch, "success", nowMs)
 }
 
@@ -66,8 +69,8 @@ describe("Breaker", () => {
               ? breakerRefusal(breaker, nowMs) === undefined
               : before._tag === "open" && !before.forced
             if (!allowed) continue
-            breaker = onGrant(breaker)
-            model.grant()
+            breaker = onGrant(breaker, between, nowMs)
+            model.grant(nowMs)
             underWay.push(breaker.epoch)
           } else if (act === "forceOpen") {
             breaker = forcedOpen(breaker, between, nowMs + 10_000)
@@ -97,7 +100,7 @@ describe("Breaker", () => {
       if (breaker._tag !== "open") throw new Error(`expected an open breaker, found ${breaker._tag}`)
       cooldowns.push(breaker.cooldownMs)
       expect(breakerRefusal(breaker, breaker.untilMs - 1)).toBe("circuit_open")
-      breaker = after(onGrant(breaker), ["failure"], breaker.untilMs)
+      breaker = after(granted(breaker, breaker.untilMs), ["failure"], breaker.untilMs)
     }
     expect(cooldowns).toEqual([30_000, 60_000, 120_000, 240_000, 300_000])
   })
@@ -123,37 +126,55 @@ describe("Breaker", () => {
   })
 
   it("a probe of last resort that fails leaves the circuit open as long as it would have been", () => {
-    const early = onGrant(broken())
+    const early = granted(broken(), 5_000)
     expect(breakerRefusal(early, 5_000)).toBe("probing")
     expect(after(early, ["failure"], 5_000)).toMatchObject({ _tag: "open", untilMs: 30_000, cooldownMs: 30_000 })
     expect(after(early, ["success"], 5_000)).toMatchObject({ _tag: "closed" })
+  })
+
+  it("a probe of last resort that says nothing leaves it open too, so that a cancellation is no way past the pace", () => {
+    const early = granted(broken(), 5_000)
+    expect(after(early, ["ignored"], 5_001)).toMatchObject({ _tag: "open", untilMs: 30_000, cooldownMs: 30_000 })
+    // After the cooldown it is a probe like any other.
+    expect(breakerRefusal(after(early, ["ignored"], 30_000), 30_000)).toBeUndefined()
+  })
+
+  it("keeps others away from its probe for a cooldown, then lets one more through, and takes the first word", () => {
+    const first = granted(broken())
+    expect(breakerRefusal(first, 59_999)).toBe("probing")
+    expect(breakerRefusal(first, 60_000)).toBeUndefined()
+    const second = granted(first, 60_000)
+    expect(breakerRefusal(second, 89_999)).toBe("probing")
+    const closed = onResult(second, options, first.epoch, "success", 61_000)
+    expect(closed._tag).toBe("closed")
+    expect(onResult(closed, options, second.epoch, "failure", 62_000)).toBe(closed)
   })
 
   it("lets twice as many through in each round of answers after it has closed", () => {
     let breaker = recovered()
     const rounds: Array<number> = []
     for (let round = 0; round < 6; round++) {
-      let granted = 0
-      for (; breakerRefusal(breaker, 40_000) === undefined; granted++) breaker = onGrant(breaker)
+      let count = 0
+      for (; breakerRefusal(breaker, 40_000) === undefined; count++) breaker = granted(breaker)
       expect(breakerRefusal(breaker, 40_000)).toBe("ramping")
-      rounds.push(granted)
-      breaker = after(breaker, Array(granted).fill("success"), 40_000)
+      rounds.push(count)
+      breaker = after(breaker, Array(count).fill("success"), 40_000)
     }
     expect(rounds).toEqual([1, 2, 4, 8, 16, 32])
-    breaker = onGrant(onGrant(breaker))
+    breaker = granted(granted(breaker))
     breaker = after(breaker, ["failure"], 40_000)
     let halved = 1
-    for (; breakerRefusal(breaker, 40_000) === undefined; halved++) breaker = onGrant(breaker)
+    for (; breakerRefusal(breaker, 40_000) === undefined; halved++) breaker = granted(breaker)
     expect(halved).toBe(32)
     expect(breakerRefusal(breaker, 60_000)).toBeUndefined()
   })
 
   it("ends the ramp by time alone, and has none where there is to be none", () => {
-    const busy = onGrant(recovered())
+    const busy = granted(recovered())
     expect(breakerRefusal(busy, 59_999)).toBe("ramping")
     expect(breakerRefusal(busy, 60_000)).toBeUndefined()
-    const probing = onGrant(broken())
+    const probing = granted(broken())
     const none = onResult(probing, { ...options, ramp: 0 }, probing.epoch, "success", 30_000)
-    expect(breakerRefusal(onGrant(onGrant(none)), 30_000)).toBeUndefined()
+    expect(breakerRefusal(granted(granted(none)), 30_000)).toBeUndefined()
   })
 })

@@ -14,6 +14,7 @@ export class BreakerModel {
   #cooldownMs = 0
   /** Since the last move, in order; a result without a grant was granted before the ramp began. */
   #grants = 0
+  #probeUntilMs = 0
   #results: Array<Result> = []
   #ramp: { readonly untilMs: number; readonly cooldownMs: number } | undefined
 
@@ -24,22 +25,27 @@ export class BreakerModel {
       case "open":
         return nowMs < this.#untilMs ? "circuit_open" : undefined
       case "half_open":
-        return this.#grants > this.#results.length ? "probing" : undefined
+        return nowMs < this.#probeUntilMs ? "probing" : undefined
       case "closed":
         if (this.#ramp === undefined || nowMs >= this.#ramp.untilMs) return undefined
         return this.#grants - this.#results.length >= this.#most() ? "ramping" : undefined
     }
   }
 
-  grant(): void {
+  grant(nowMs: number): void {
     if (this.state === "open") this.#move("half_open")
     this.#grants++
+    this.#probeUntilMs = nowMs + this.options.cooldown
   }
 
   result(epoch: number, result: BreakerResult, atMs: number): void {
     if (epoch !== this.epoch || this.state === "open") return
     this.#results.push({ result, atMs })
-    if (result === "ignored") return
+    if (result === "ignored") {
+      if (this.state === "half_open" && atMs < this.#untilMs) this.open(this.#untilMs, this.#cooldownMs)
+      else this.#probeUntilMs = atMs
+      return
+    }
     if (this.state === "closed") {
       if (result === "failure" && (this.#inARow() || this.#tooMany(atMs))) {
         const onRamp = this.#ramp !== undefined && atMs < this.#ramp.untilMs

@@ -58,7 +58,7 @@ describe("Ledger", () => {
       }),
       { numRuns: 300 }
     )
-  })
+  }, 30_000)
 
   it.each([["requests", spec("a", { requests: 1 })], ["tokens", spec("a", { requests: 100, tokens: 300 })]] as const)(
     "holds %s for the time a request may be on its way, or until it is done if that is sooner",
@@ -109,6 +109,25 @@ describe("Ledger", () => {
     ledger.snapshot([a], 30)
     ledger.snapshot([a, spec("c", { requests: 1 })], 70_000)
     expect(use([a, b], 70_001)).toBe("Granted")
+  })
+
+  it("remembers one that left until what it counted last has rolled out, and each model apart", () => {
+    const [a, other] = [spec("a", { tokens: 1_000 }), spec("z")]
+    const most = { inputTokens: 10, maxTokens: 900 }
+    for (const there of [[other], [{ ...a, model: "m2" }]]) {
+      const ledger = new Ledger(settings, () => {})
+      const decision = ledger.reserve(demandOn([a], most), 0)
+      if (decision._tag !== "Granted") throw new Error("refused")
+      ledger.snapshot(there, 1_000)
+      const usage = { inputTokens: 10, outputTokens: 900 }
+      // In the middle of a bucket, which counts to its end.
+      ledger.settle(decision.reservation, { _tag: "Success", usage, latencyMs: 50_000 }, 50_010)
+      ledger.snapshot([...there, spec("y")], 110_090)
+      expect(ledger.reserve(demandOn([a], most), 110_095)._tag).toBe("Refused")
+      ledger.snapshot(there, 110_096)
+      ledger.snapshot([...there, spec("y")], 110_112)
+      expect(ledger.reserve(demandOn([a], most), 110_112)._tag).toBe("Granted")
+    }
   })
 
   it("leaves a session's provider when that has left the list", () => {

@@ -76,6 +76,16 @@ describe("each dimension binds", () => {
     expect(lanes).toEqual(["Granted", "Granted", "Granted", "Granted", "Refused", "Granted", "Refused"])
   })
 
+  it.each(["concurrent", "requests", "requestsPerDay"] as const)(
+    "keeps no share of the only one of %s",
+    (dimension) => {
+      const ledger = new Ledger({ ...settings, highPriorityReservePct: 10 }, () => {})
+      const providers = [spec("a", { [dimension]: 1 })]
+      expect(ledger.reserve(demandOn(providers, { lane: "low" }), 0)._tag).toBe("Granted")
+      expect(ledger.reserve(demandOn(providers, { lane: "low" }), 1)).toMatchObject({ refusals: [{ reason: "full" }] })
+    }
+  )
+
   it("never lets a guess of the answer make a request too large", () => {
     const { reserve } = ledgerOf(spec("a", { tokens: 300, outputTokens: 20 }))
     expect(reserve(0, { inputTokens: 290 })).toMatchObject({ reservation: { inputTokens: 290, outputTokens: 10 } })

@@ -145,7 +145,7 @@ describe("Line", () => {
     ask("1", 1)
     ask("2", 1, { lane: "high" })
     line.close(2)
-    expect([...refused].sort()).toEqual(["1:Refused", "2:Refused"])
+    expect([...refused].sort()).toEqual(["1:Closed", "2:Closed"])
     expect([line.length, line.wakeInMs]).toEqual([0, Infinity])
   })
 

@@ -70,7 +70,7 @@ describe("what changes while requests wait", () => {
     settle("x", 0)
     line.close(1)
     ask("late", 2)
-    expect([refused, line.length, line.wakeInMs]).toEqual([["late:Refused"], 0, Infinity])
+    expect([refused, line.length, line.wakeInMs]).toEqual([["late:Closed"], 0, Infinity])
   })
 })
 

@@ -1,30 +1,57 @@
 import { Router, RouterState } from "@route-llm/core"
 import { SimulatedVendor, toRequest } from "@route-llm/core/simulation"
-import { Effect, Exit, Random } from "effect"
+import { Clock, Effect, Exit, Random } from "effect"
 import { describe, expect, it } from "vitest"
 import { routerOver, simulated, timersLeft } from "./routers.ts"
 
 const callers = 200
 
-const caller = (router: Router["Type"], order: Array<number>) => (index: number) =>
+/** One who was served: when it came, when its turn came, and how much it asked for. */
+interface Turn {
+  readonly lane: number
+  readonly inputTokens: number
+  readonly cameMs: number
+  readonly grantedMs: number
+}
+
+const caller = (router: Router["Type"], note: (turn: Turn) => void) => (index: number) =>
   Effect.gen(function*() {
     const size = yield* Effect.all([Random.nextIntBetween(20, 900), Random.nextIntBetween(5, 200)])
     const cancels = (yield* Random.nextIntBetween(0, 4)) === 0
     const patience = yield* Random.nextIntBetween(0, 40_000)
     yield* Effect.sleep(yield* Random.nextIntBetween(0, 20_000))
-    const priority = (["high", "normal", "low"] as const)[index % 3]!
+    const lane = index % 3
+    const cameMs = yield* Clock.currentTimeMillis
     const chat = router.chat({
       ...toRequest({ inputTokens: size[0], outputTokens: size[1] }),
-      priority,
+      priority: (["high", "normal", "low"] as const)[lane]!,
       timeout: "30 minutes"
-    }).pipe(Effect.tap(() => Effect.sync(() => order.push(index))))
+    }).pipe(Effect.tap(({ latencyMs }) =>
+      Effect.map(Clock.currentTimeMillis, (nowMs) =>
+        note({ lane, inputTokens: size[0], cameMs, grantedMs: nowMs - latencyMs }))
+    ))
     return yield* Effect.exit(cancels ? Effect.timeoutOption(chat, patience) : Effect.asSome(chat))
   })
+
+/**
+ * Pairs of one lane of whom the first came earlier and asked for less, by more than estimates are off: whatever has room
+ * for the other has room for it, so it goes first.
+ */
+const ordered = (turns: ReadonlyArray<Turn>) =>
+  turns.flatMap((one) =>
+    turns
+      .filter((other) =>
+        other.lane === one.lane && other.cameMs > one.cameMs && other.inputTokens > 2 * one.inputTokens
+        // Only of those who wait at the same time one goes before the other.
+        && one.grantedMs > other.cameMs
+      )
+      .map((other) => ({ one, other }))
+  )
 
 describe(`${callers} callers, three providers, random costs and cancellations`, () => {
   for (const seed of [1, 2, 3, 4, 5]) {
     it(`go over no limit, lose nothing and leave nothing behind (seed ${seed})`, () => {
-      const { counts, exits, left, order, status, waiting } = simulated(
+      const { counts, exits, left, status, turns, waiting } = simulated(
         Effect.gen(function*() {
           const vendors = yield* Effect.forEach([
             { name: "a", limits: { requests: 20, tokens: 9_000 } },
@@ -33,15 +60,15 @@ describe(`${callers} callers, three providers, random costs and cancellations`, 
           ], SimulatedVendor.make)
           return yield* Effect.gen(function*() {
             const router = yield* Router
-            const order: Array<number> = []
+            const turns: Array<Turn> = []
             const exits = yield* Effect.forEach(
               Array.from({ length: callers }, (_, index) => index),
-              caller(router, order),
+              caller(router, (turn) => turns.push(turn)),
               { concurrency: "unbounded" }
             )
             yield* Effect.sleep(1)
             return {
-              order,
+              turns,
               exits,
               counts: yield* Effect.forEach(vendors, (vendor) => vendor.counts),
               status: yield* router.status,
@@ -54,8 +81,12 @@ describe(`${callers} callers, three providers, random costs and cancellations`, 
       )
       // Each was answered, or gave up of its own accord.
       expect(exits.filter(Exit.isFailure)).toEqual([])
-      expect(order.length).toBe(exits.filter((exit) => Exit.isSuccess(exit) && exit.value._tag === "Some").length)
-      expect(order.length).toBeGreaterThan(callers / 2)
+      expect(turns.length).toBe(exits.filter((exit) => Exit.isSuccess(exit) && exit.value._tag === "Some").length)
+      expect(turns.length).toBeGreaterThan(callers / 2)
+      const pairs = ordered(turns)
+      expect(pairs.length).toBeGreaterThan(100)
+      // The clock's time is in whole milliseconds, a latency is not.
+      expect(pairs.filter(({ one, other }) => one.grantedMs > other.grantedMs + 1)).toEqual([])
       for (const { inFlight, limits, rateLimited } of counts) {
         expect({ inFlight, rateLimited }).toEqual({ inFlight: 0, rateLimited: 0 })
         for (const { limit, peak } of limits) expect(peak).toBeLessThanOrEqual(limit)

@@ -85,6 +85,30 @@ const hasWaited = ({ arrivedMs, calls, endedMs, of }: Played, refusals: Readonly
   return of.request.onSaturated === "fail" || leftMs <= hadMs / 2 + tickMs || earliest(refusals) > leftMs / 2
 }
 
+/**
+ * When somebody may take it again: known of those that were refused, and of those whose last call named a time. Whoever
+ * failed for the moment without one may be well by now, so that nobody can say.
+ */
+const backInMs = (
+  { calls, endedMs }: Played,
+  attempts: AllProvidersFailed["attempts"],
+  refusals: ReadonlyArray<Refusal>
+): number | undefined => {
+  const last = new Map(calls.map(({ vendor }, index) => [vendor, index]))
+  for (const { provider } of refusals) last.delete(provider)
+  const times = [...last.values()].map((index) => {
+    const { class: failure, retryAfterMs } = attempts[index]!
+    if (retryAfterMs === undefined) return isMomentary(failure) ? undefined : Number.POSITIVE_INFINITY
+    return Math.max(0, calls[index]!.endedMs + retryAfterMs - endedMs)
+  })
+  if (times.includes(undefined)) return undefined
+  const soonest = Math.min(earliest(refusals), ...times.flatMap((ms) => ms ?? []))
+  return soonest === Number.POSITIVE_INFINITY ? undefined : soonest
+}
+
+const agree = (one: number | undefined, other: number | undefined): boolean =>
+  one === other || Math.abs((one ?? Number.NaN) - (other ?? Number.NaN)) < tickMs
+
 const allFailed = (
   played: Played,
   { attempts, endedBy, perProvider, retryAfterMs }: AllProvidersFailed,
@@ -94,7 +118,6 @@ const allFailed = (
   const leftMs = played.arrivedMs + played.of.timeoutMs - played.endedMs
   // A round that was cut short has not looked at everybody.
   const whole = endedBy !== "maxAttempts" && endedBy !== "retryBudget"
-  const soonestMs = earliest([...perProvider, ...attempts])
   return problemsIn({
     "there were attempts": attempts.length > 0,
     "the attempts are the calls": attemptsAgree(played, attempts),
@@ -108,7 +131,7 @@ const allFailed = (
     // Else nobody is left that would come back in time.
     "it went on": endedBy !== undefined
       || (perProvider.length === 0 ? !isMomentary(attempts.at(-1)!.class) : hasWaited(played, perProvider)),
-    "it says when": (retryAfterMs ?? Number.POSITIVE_INFINITY) === soonestMs
+    "it says when": agree(retryAfterMs, backInMs(played, attempts, perProvider))
   })
 }
 

@@ -9,6 +9,8 @@
  * | half-open | the probe fails | open, for twice the cooldown up to the maximum |
  * | half-open | a probe of last resort fails | open, as long as it would have been without it |
  * | half-open | the probe says nothing (cancelled, a caller's fault) | half-open, free for another probe |
+ * | half-open | a probe of last resort says nothing | open, as long as it would have been without it |
+ * | half-open | the probe has taken longer than a cooldown | half-open, free for another probe |
  * | any | `forceOpen` | open, for as long as told |
  * | any | `forceClose` | closed, without a ramp |
  *
@@ -59,7 +61,8 @@ interface Open {
 interface HalfOpen {
   readonly _tag: "half_open"
   readonly epoch: number
-  readonly probing: boolean
+  /** As long as its probe keeps others away: one that hangs, or answers for minutes, is no reason to. */
+  readonly probeUntilMs: number
   readonly cooldownMs: number
   /** When the circuit would have let a probe through; a probe before it was a last resort. */
   readonly untilMs: number
@@ -88,20 +91,20 @@ export const breakerRefusal = (
   nowMs: number
 ): "circuit_open" | "probing" | "ramping" | undefined => {
   if (breaker._tag === "open") return nowMs < breaker.untilMs ? "circuit_open" : undefined
-  if (breaker._tag === "half_open") return breaker.probing ? "probing" : undefined
+  if (breaker._tag === "half_open") return nowMs < breaker.probeUntilMs ? "probing" : undefined
   const { ramp } = breaker
   return ramp !== undefined && nowMs < ramp.untilMs && ramp.inFlight >= ramp.most ? "ramping" : undefined
 }
 
 /** The breaker once a call is granted: one that it lets through, or one of last resort. */
-export const onGrant = (breaker: Breaker): Breaker => {
+export const onGrant = (breaker: Breaker, options: Options, nowMs: number): Breaker => {
   if (breaker._tag === "closed") {
     const { ramp } = breaker
     return ramp === undefined ? breaker : { ...breaker, ramp: { ...ramp, inFlight: ramp.inFlight + 1 } }
   }
   const { cooldownMs, untilMs } = breaker
   const epoch = breaker._tag === "open" ? breaker.epoch + 1 : breaker.epoch
-  return { _tag: "half_open", epoch, probing: true, cooldownMs, untilMs }
+  return { _tag: "half_open", epoch, probeUntilMs: nowMs + options.cooldown, cooldownMs, untilMs }
 }
 
 const opened = (epoch: number, cooldownMs: number, untilMs: number): Open => ({
@@ -117,12 +120,12 @@ const grown = (cooldownMs: number, maxMs: number): number => Math.max(cooldownMs
 
 const onProbe = (breaker: HalfOpen, options: Options, result: BreakerResult, nowMs: number): Breaker => {
   const { cooldownMs, epoch, untilMs } = breaker
-  if (result === "ignored") return { ...breaker, probing: false }
   if (result === "success") {
     const ramp = { untilMs: nowMs + options.ramp, most: 1, inFlight: 0, cooldownMs }
     return closed(epoch + 1, nowMs, options.ramp > 0 ? ramp : undefined)
   }
   if (nowMs < untilMs) return opened(epoch, cooldownMs, untilMs)
+  if (result === "ignored") return { ...breaker, probeUntilMs: nowMs }
   const nextMs = grown(cooldownMs, options.maxCooldown)
   return opened(epoch, nextMs, nowMs + nextMs)
 }

@@ -1,5 +1,5 @@
-import type { Demand } from "../../RouterState.ts"
-import { hasRoom, isExcluded } from "./Admission.ts"
+import type { Demand, Refusal } from "../../RouterState.ts"
+import { hasRoom, isExcluded, type Kind, largestRoom } from "./Admission.ts"
 import { breakerRefusal } from "./Breaker.ts"
 import type { ProviderLedger } from "./ProviderLedger.ts"
 
@@ -42,4 +42,33 @@ export const lastResort = (
   }
   if (chosen === undefined) return undefined
   return { provider: chosen, atMs: Math.max(options.lastMs, chosen.outSinceMs) + options.everyMs }
+}
+
+/**
+ * The largest input estimate of this kind that a last resort would take, give or take rounding; negative where that is no
+ * question, since a candidate is in service.
+ */
+export const largestLast = (providers: ReadonlyArray<ProviderLedger>, kind: Kind): number => {
+  if (kind.lastResort === false) return -1
+  let largest = -1
+  for (const provider of providers) {
+    if (isExcluded(provider, kind)) continue
+    if (isInService(provider)) return -1
+    if (isGuess(provider)) largest = Math.max(largest, largestRoom(provider, kind))
+  }
+  return largest
+}
+
+/** The refusals, with the provider that a last resort would go to back as soon as that may go out. */
+export const soonerAsLast = (
+  refusals: ReadonlyArray<Refusal>,
+  providers: ReadonlyArray<ProviderLedger>,
+  demand: Demand,
+  inMs: number
+): ReadonlyArray<Refusal> => {
+  if (inMs === Number.POSITIVE_INFINITY) return refusals
+  const chosen = lastResort(providers, demand, { everyMs: 0, lastMs: 0 })?.provider.name
+  return refusals.map((each) =>
+    each.provider === chosen ? { ...each, retryAfterMs: Math.min(each.retryAfterMs, Math.max(0, inMs)) } : each
+  )
 }

@@ -21,18 +21,27 @@ import type {
   Settlement,
   StateChange
 } from "../../RouterState.ts"
-import { admits, refusal } from "./Admission.ts"
+import { admits, mayTake, refusal } from "./Admission.ts"
 import { forcedClosed, forcedOpen, onGrant } from "./Breaker.ts"
 import { type LastResort, lastResort } from "./LastResort.ts"
 import { Pins } from "./Pins.ts"
-import { ProviderLedger } from "./ProviderLedger.ts"
+import { type Counts, ProviderLedger } from "./ProviderLedger.ts"
 import { providerState } from "./providerState.ts"
 import { best, type LaneViews, laneViews } from "./Ranking.ts"
-import { countable } from "./Reading.ts"
+import { countable, spentUntil, withinADay } from "./Reading.ts"
 import { Settling } from "./Settling.ts"
 
+/** What a call takes that was never made. */
+const nothing: Counts = { requests: 0, dayRequests: 0, inputAtMs: 0, input: 0, outputAtMs: 0, output: 0 }
+
+/** A provider with another model is another one: its vendor counts each model by itself. */
+const identityOf = ({ model, name }: ProviderSpec): string => JSON.stringify([name, model])
+
 export class Ledger {
-  readonly #byName = new Map<string, ProviderLedger>()
+  /** Those of the newest list. */
+  #byName: ReadonlyMap<string, ProviderLedger> = new Map()
+  /** These and those that left, by `identityOf`, as long as their vendors remember them. */
+  readonly #known = new Map<string, ProviderLedger>()
   /** Each open reservation with the ledger it was taken from: a provider may leave, or return anew, meanwhile. */
   readonly #open = new Map<Reservation, ProviderLedger>()
   readonly #pins: Pins
@@ -46,7 +55,7 @@ export class Ledger {
   #skewMs = 0
   #lastResortMs = Number.NEGATIVE_INFINITY
 
-  constructor(readonly settings: RouterSettings, onChange: (change: StateChange) => void) {
+  constructor(readonly settings: RouterSettings, readonly onChange: (change: StateChange) => void) {
     this.#pins = new Pins(settings.affinity)
     this.#views = laneViews(settings)
     this.#settling = new Settling(settings, this.#pins, (change) => {
@@ -122,8 +131,12 @@ export class Ledger {
     this.#open.delete(reservation)
     const nowMs = this.#forward(clockMs)
     provider.roll(nowMs)
-    provider.hold(reservation, -1)
-    this.#settling.settle(provider, reservation, settlement, nowMs)
+    provider.release(reservation)
+    if (settlement._tag === "Unused") provider.count(nothing)
+    this.#settling.settle(provider, reservation, withinADay(settlement), nowMs)
+    if (settlement._tag !== "Unused" && settlement.limits !== undefined) {
+      this.#setAside(provider, spentUntil(provider, settlement.limits, reservation))
+    }
     provider.measure()
     provider.needsInput = 0
     provider.needsOutput = 0
@@ -138,7 +151,7 @@ export class Ledger {
   /** Moves a circuit by hand. `false` where no provider of that name is in the list. */
   force(specs: ReadonlyArray<ProviderSpec>, name: string, circuit: ForcedCircuit, clockMs: number): boolean {
     const nowMs = this.advance(clockMs, specs)
-    const provider = this.#providers.find((each) => each.name === name)
+    const provider = this.#byName.get(name)
     if (provider === undefined) return false
     const { breaker } = provider
     if (circuit._tag === "Open") {
@@ -148,6 +161,15 @@ export class Ledger {
       this.#settling.move(provider, forcedClosed(breaker, nowMs), nowMs)
     }
     return true
+  }
+
+  #setAside(provider: ProviderLedger, spent: ReturnType<typeof spentUntil>): void {
+    if (spent === undefined || spent.untilMs <= Math.max(this.#lastMs, provider.benchedUntilMs)) return
+    provider.benchedUntilMs = spent.untilMs
+    provider.bench = { because: "rate_limit", guessed: spent.guessed }
+    provider.outSinceMs = this.#lastMs
+    const forMs = spent.untilMs - this.#lastMs
+    this.onChange({ _tag: "Benched", provider: provider.name, because: "rate_limit", forMs, atMs: this.#lastMs })
   }
 
   #lastResort(demand: Demand): LastResort | undefined {
@@ -163,8 +185,8 @@ export class Ledger {
   }
 
   /**
-   * Keeps one `ProviderLedger` a provider, through changes of the list: one that left is remembered until its window
-   * has passed and nothing of it is in flight, since its vendor remembers it as long.
+   * Keeps one `ProviderLedger` a provider and model, through changes of the list: one that left is remembered until
+   * nothing of it is in flight and the last that it counted has left its window, since its vendor remembers it as long.
    */
   #follow(specs: ReadonlyArray<ProviderSpec>, nowMs: number): ReadonlyArray<ProviderLedger> {
     if (specs === this.#specs) return this.#providers
@@ -173,17 +195,18 @@ export class Ledger {
       provider.keptFor = undefined
     }
     this.#providers = specs.map((spec) => {
-      const before = this.#byName.get(spec.name)
-      const provider = before?.spec.model === spec.model ? before : new ProviderLedger(spec, this.settings, nowMs)
+      const identity = identityOf(spec)
+      const provider = this.#known.get(identity) ?? new ProviderLedger(spec, this.settings, nowMs)
       provider.spec = spec
       provider.leftAtMs = undefined
-      this.#byName.set(spec.name, provider)
+      this.#known.set(identity, provider)
       return provider
     })
+    this.#byName = new Map(this.#providers.map((provider) => [provider.name, provider]))
     this.#specs = specs
     this.terms++
-    for (const [name, provider] of this.#byName) {
-      if (provider.isForgotten(nowMs)) this.#byName.delete(name)
+    for (const [identity, provider] of this.#known) {
+      if (provider.isForgotten(nowMs)) this.#known.delete(identity)
     }
     return this.#providers
   }
@@ -192,17 +215,17 @@ export class Ledger {
   #pinned(demand: Demand): ProviderLedger | undefined {
     if (demand.sessionId === undefined) return undefined
     const provider = this.#byName.get(this.#pins.get(demand.sessionId, this.#lastMs) ?? "")
-    if (provider === undefined || provider.leftAtMs !== undefined) return undefined
+    if (provider === undefined) return undefined
     provider.roll(this.#lastMs)
     provider.quote(demand)
     return admits(provider, demand) ? provider : undefined
   }
 
   #grant(provider: ProviderLedger, demand: Demand, isLastResort: boolean): Reservation {
-    this.#settling.move(provider, onGrant(provider.breaker), this.#lastMs)
+    this.#settling.move(provider, onGrant(provider.breaker, this.settings.breaker, this.#lastMs), this.#lastMs)
     provider.quote(demand)
     const { needsInput: inputTokens, needsOutput: outputTokens } = provider
-    provider.hold({ inputTokens, outputTokens }, 1)
+    provider.hold({ inputTokens, outputTokens })
     const reservation: Reservation = {
       provider: provider.name,
       inputTokens,
@@ -214,6 +237,9 @@ export class Ledger {
       sessionId: demand.sessionId,
       lastResort: isLastResort,
       streams: demand.streams,
+      hasAlternative: this.#providers.some((other) =>
+        other !== provider && mayTake(other, demand, demand.timeLeftMs / 2)
+      ),
       // What the vendor should find when this call comes: it is counted with it.
       countable: countable(provider)
     }

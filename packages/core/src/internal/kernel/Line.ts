@@ -4,85 +4,112 @@
  *
  * - **Order**: by lane, then by arrival (`lifo`: the newest first). A lane's head start is bounded: a request that has
  *   waited `ageing` longer goes before one of the next lane, so that no lane starves.
- * - **Work-conserving**: one that fits now passes one that does not (backfilling), until the one passed over has waited
- *   `keepAfter`; then the provider that would have room for it first keeps it for it. Lanes above its own still pass, the
- *   next one until `ageing` later, the one above that until twice that: no lane starves at any size.
+ * - **Work-conserving**: one that fits now passes one that does not (backfilling), unless that makes the first in line
+ *   late, or it has waited `keepAfter`; then the provider that would have room for it first keeps it for it. Lanes above
+ *   its own still pass, the next one until `ageing` later, the one above that until twice that: no lane starves at any
+ *   size.
  * - **Exact**: requests of one kind (lane, bound of output, candidates) differ in the size of their input only, so the
- *   ledger turns "does it fit?" round into "up to which size?" and the line finds the first such in O(log n).
- * - **Bounded**: `maxWaiting` requests, each until its own time; `turns` grants a step, so that a long line does not
- *   hold the event loop.
+ *   ledger turns "does it fit?" round into "up to which size?" and the line finds the first such in O(log n). Where many
+ *   bounds of output are asked for, those within an eighth of each other are one kind, and wait for room for the largest;
+ *   the first in line and the smallest of each kind never do.
+ * - **Bounded**: `maxWaiting` requests, each until its own time; so much work a step, so that no line holds the event
+ *   loop.
  */
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Decision, Demand, Reservation } from "../../RouterState.ts"
-import { laneRank, largestEver, largestInput, refusal, soonestMs } from "./Admission.ts"
-import { FirstFit } from "./FirstFit.ts"
+import { largestEver, largestInput, soonestMs } from "./Admission.ts"
 import { KeptRoom } from "./KeptRoom.ts"
+import { soonerAsLast } from "./LastResort.ts"
 import type { Ledger } from "./Ledger.ts"
-import { type Group, keyOf, type Waiter } from "./Waiter.ts"
+import { Outlook } from "./Outlook.ts"
+import type { Group, Waiter } from "./Waiter.ts"
+import { Waiters } from "./Waiters.ts"
 
-/** Requests served in one step; the rest is served in the next, at once. */
+/** Requests served or turned away in one step; the rest is in the next, at once. */
 const turns = 256
+
+/** Once it has asked providers so often up to which size they have room, a step that served somebody is over. */
+const mostAsked = 8_192
 
 const never = Number.POSITIVE_INFINITY
 
 /** A size this close below one that fits, or not, may do the other by rounding. */
 const edge = Number.EPSILON * 2
 
+/** Sizes are whole tokens, and what is free of a limit is off by less than this. */
+const roundedUp = (size: number): number => size < 0 ? size : size * (1 + 1e-9) + 0.01
+
+/** Its group stands for requests that are larger. */
+const isRounded = ({ demand, group }: Waiter): boolean => demand.maxTokens !== group.kind.maxTokens
+
+interface Found {
+  readonly first: Waiter | undefined
+  readonly next: Waiter | undefined
+  /** Asked of providers for it. */
+  readonly questions: number
+}
+
 export class Line {
-  readonly #groups = new Map<string, Group>()
-  readonly #waiting = { high: 0, normal: 0, low: 0 }
-  #arrivals = 0
+  readonly #waiters: Waiters
   readonly #kept: KeptRoom
+  readonly #outlook: Outlook
   #isClosed = false
   /** The ledger's terms that everyone in line was last held against. */
   #terms = 0
-  /** When somebody fits or is due, as far as the ledger can tell; in its time. */
-  #wakeAtMs = never
+  /** Room was kept for somebody who is gone: others may fit. */
+  #isOpened = false
 
   constructor(readonly ledger: Ledger, readonly settings: RouterSettings["waiting"]) {
+    this.#waiters = new Waiters(settings)
     this.#kept = new KeptRoom(ledger, settings)
+    this.#outlook = new Outlook(ledger, this.#waiters, this.#kept)
   }
 
   get length(): number {
-    return this.#waiting.high + this.#waiting.normal + this.#waiting.low
+    return this.#waiters.length
   }
 
-  /** In how many ms to call `dispatch`, if nothing happens before; `Infinity` where nobody waits. */
+  /** In how many ms to call `dispatch`, if nothing happens before; `Infinity` where nobody waits, or only for a call to end. */
   get wakeInMs(): number {
-    return this.#wakeAtMs - this.ledger.nowMs
+    return this.#outlook.atMs - this.ledger.nowMs
   }
 
   get waiting(): Readonly<Record<Demand["lane"], number>> {
-    return { ...this.#waiting }
+    return this.#waiters.count
   }
 
   /** A decision now, or a place in line, whose `resume` is called once there is one. */
   ask(demand: Demand, clockMs: number, resume: Waiter["resume"]): Decision | Waiter {
+    if (this.#isClosed) return { _tag: "Closed" }
     if (this.length === 0) {
       const decision = this.ledger.reserve(demand, clockMs)
-      if (decision._tag === "Granted" || demand.waitMs <= 0 || this.#isClosed) return decision
+      if (decision._tag === "Granted") return decision
+      if (demand.waitMs <= 0) return this.#refusal(demand)
     }
     const nowMs = this.ledger.advance(clockMs, demand.providers)
     const waiter = this.#enter(demand, nowMs, resume)
     const before = this.length
-    const more = this.#serve(nowMs)
+    const keptBy = this.#kept.provider
+    const dismisses = this.#dismiss()
+    const more = this.#serve(nowMs) || dismisses
     if (waiter.decision === undefined) this.#turnAway(waiter, nowMs)
-    if (more || this.length < before || this.#kept.waiter === waiter) this.#plan(nowMs, more)
-    else this.#planFor(waiter, nowMs)
+    if (more || this.length < before || this.#kept.provider !== keptBy || !this.#outlook.include(waiter, nowMs)) {
+      this.#plan(nowMs, more)
+    }
     return waiter.decision ?? waiter
   }
 
   /** Serves whoever fits now, in order, and turns away who has waited too long. */
   dispatch(clockMs: number): void {
     if (this.length === 0) {
-      this.#wakeAtMs = never
+      this.#outlook.atMs = never
       return
     }
     const nowMs = this.ledger.advance(clockMs)
-    this.#dismiss()
-    const more = this.#serve(nowMs)
-    this.#expire(nowMs)
-    this.#plan(nowMs, more)
+    const dismisses = this.#dismiss()
+    const serves = this.#serve(nowMs)
+    const expires = this.#expire(nowMs)
+    this.#plan(nowMs, dismisses || serves || expires)
   }
 
   /** The request gives up. Answers what it had been granted in the same moment, to be given back. */
@@ -100,111 +127,112 @@ export class Line {
   close(clockMs: number): void {
     this.#isClosed = true
     this.ledger.advance(clockMs)
-    for (const group of this.#groups.values()) {
-      for (const waiter of group.waiters.all()) this.#refuse(waiter)
+    for (const group of this.#waiters.groups) {
+      for (const waiter of group.waiters.all()) this.#resolve(waiter, { _tag: "Closed" })
     }
-    this.#wakeAtMs = never
+    this.#outlook.atMs = never
   }
 
   #enter(demand: Demand, nowMs: number, resume: Waiter["resume"]): Waiter {
-    const key = keyOf(demand)
-    const { forceProvider, lane, maxTokens, tried } = demand
-    const group = this.#groups.get(key)
-      ?? { key, kind: { forceProvider, lane, maxTokens, tried }, waiters: new FirstFit<Waiter>() }
-    this.#groups.set(key, group)
     const fastestMs = Math.min(...this.ledger.providers.map(({ callMs }) => callMs))
     // A call needs time as well: without it the wait is for nothing.
     const callMs = Math.min(fastestMs, demand.timeLeftMs / 2)
-    const waiter: Waiter = {
-      demand,
-      group,
-      resume,
-      arrivedMs: nowMs,
-      order: this.#arrivals++,
-      size: demand.inputTokens,
-      dueMs: nowMs + Math.min(demand.waitMs, demand.timeLeftMs - callMs),
-      slot: -1,
-      decision: undefined
-    }
-    group.waiters.add(waiter)
-    this.#waiting[lane]++
-    return waiter
+    const dueMs = nowMs + Math.min(demand.waitMs, demand.timeLeftMs - callMs)
+    return this.#waiters.add(demand, { arrivedMs: nowMs, dueMs, resume })
   }
 
-  /** The newcomer stays only if the line has room for it and its time may come before it is due. */
+  /** The newcomer stays only if its time may come before it is due; of a full line the last of the lowest lane goes. */
   #turnAway(waiter: Waiter, nowMs: number): void {
     const { demand } = waiter
     const soonest = Math.min(...this.ledger.providers.map((provider) => soonestMs(provider, demand)))
-    if (soonest === never || nowMs + soonest > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
+    const atMs = Math.min(nowMs + soonest, this.ledger.lastResortAtMs(demand))
+    if (atMs === never || atMs > waiter.dueMs || demand.waitMs <= 0) this.#refuse(waiter)
     else if (this.length > this.settings.maxWaiting) {
-      this.#resolve(waiter, { _tag: "QueueFull", waiting: this.settings.maxWaiting })
+      this.#resolve(this.#waiters.last()!, { _tag: "QueueFull", waiting: this.settings.maxWaiting })
     }
   }
 
-  /** Turns away those who never fit any more: a limit is lower than it was, or a provider is gone. */
-  #dismiss(): void {
-    if (this.ledger.terms === this.#terms) return
-    this.#terms = this.ledger.terms
-    const { providers } = this.ledger
-    for (const { kind, waiters } of this.#groups.values()) {
+  /**
+   * Turns away those who never fit any more: a limit is lower than it was, or a provider is gone. Answers whether there
+   * may be more of them.
+   */
+  #dismiss(): boolean {
+    const { providers, terms } = this.ledger
+    if (terms === this.#terms) return false
+    let left = turns
+    for (const { kind, waiters } of this.#waiters.groups) {
       const largest = Math.max(-1, ...providers.map((provider) => largestEver(provider, kind)))
       for (const waiter of waiters.all()) {
         if (waiter.size < largest * (1 - edge)) continue
-        if (providers.every((provider) => soonestMs(provider, waiter.demand) === never)) this.#refuse(waiter)
+        if (providers.some((provider) => soonestMs(provider, waiter.demand) < never)) continue
+        if (left-- === 0) return true
+        this.#refuse(waiter)
       }
     }
+    this.#terms = terms
+    return false
   }
 
   /** Answers whether there may be more to serve. */
   #serve(nowMs: number): boolean {
-    this.#serveKept(nowMs)
+    this.#kept.age(nowMs)
+    if (this.#kept.waiter !== undefined) this.#place(this.#kept.waiter)
     /** By rounding, a size at the very edge may be found and then not fit: from then on only smaller ones count. */
     const below = new Map<Group, number>()
+    let asked = 0
+    let passed: Waiter | undefined
     for (let turn = 0; turn < turns; turn++) {
-      const next = this.#next(below)
-      if (next === undefined) {
-        if (this.#serveLast()) continue
-        this.#keep(nowMs)
-        return false
+      const { first, next, questions } = this.#next(below)
+      asked += questions
+      // The first in line waits for room for itself, not for the largest of its kind.
+      const fits = first !== next && first !== passed && first !== undefined && isRounded(first) && this.#place(first)
+      if (!fits) passed = first
+      if (fits || (next === undefined && this.#serveLast())) {
+        if (asked >= mostAsked) return true
+      } else if (next === undefined) {
+        if (!this.#kept.keep(this.#kept.waiter ?? first, nowMs)) {
+          this.#isOpened = false
+          return false
+        }
+        // What was kept until now is for whoever fits, in order.
+        passed = undefined
+        below.clear()
+      } else if (next === first || !this.#kept.protects(first!, next.demand, nowMs)) {
+        if (!this.#place(next)) below.set(next.group, next.size * (1 - edge) - Number.MIN_VALUE)
+        else if (asked >= mostAsked) return true
       }
-      if (!this.#place(next)) below.set(next.group, next.size * (1 - edge) - Number.MIN_VALUE)
     }
     return true
   }
 
-  /** The first in line among those that fit now. */
-  #next(below: ReadonlyMap<Group, number>): Waiter | undefined {
-    let chosen: Waiter | undefined
-    for (const group of this.#groups.values()) {
+  /** The first in line, and the first among those that fit now. */
+  #next(below: ReadonlyMap<Group, number>): Found {
+    let first: Waiter | undefined
+    let next: Waiter | undefined
+    let questions = 0
+    for (const group of this.#waiters.groups) {
+      const head = this.#waiters.firstOf(group)!
+      if (first === undefined || this.#waiters.isBefore(head, first)) first = head
+      if (next !== undefined && !this.#waiters.isBefore(head, next)) continue
       let size = -1
       for (const provider of this.ledger.providers) size = Math.max(size, largestInput(provider, group.kind))
-      size = Math.min(size, below.get(group) ?? size)
-      const waiter = this.settings.order === "fifo" ? group.waiters.first(size) : group.waiters.last(size)
-      if (waiter !== undefined && (chosen === undefined || this.#before(waiter, chosen))) chosen = waiter
+      questions += this.ledger.providers.length
+      size = Math.min(roundedUp(size), below.get(group) ?? never)
+      const waiter = this.#waiters.firstOf(group, size)
+      if (waiter !== undefined && (next === undefined || this.#waiters.isBefore(waiter, next))) next = waiter
     }
-    return chosen
+    return { first, next, questions }
   }
 
-  #before(one: Waiter, other: Waiter): boolean {
-    const lanes = laneRank[one.demand.lane] - laneRank[other.demand.lane]
-    if (this.settings.order === "lifo") return lanes === 0 ? one.order > other.order : lanes < 0
-    const headStartMs = lanes === 0 ? 0 : lanes * this.settings.ageing
-    const arrivedMs = lanes === 0 ? one.order - other.order : one.arrivedMs - other.arrivedMs
-    return arrivedMs + headStartMs < 0
-  }
-
-  /** The one whom room is kept for goes first. */
-  #serveKept(nowMs: number): void {
-    this.#kept.age(nowMs)
-    if (this.#kept.waiter !== undefined) this.#place(this.#kept.waiter)
-  }
-
-  /** While nothing is in service, the first in line gets what there is. */
+  /** While no candidate of theirs is in service, the first of those in line gets what there is. */
   #serveLast(): boolean {
-    const first = this.#eldest()
-    const reservation = first && this.ledger.placeLast(first.demand)
-    if (reservation !== undefined) this.#resolve(first!, { _tag: "Granted", reservation })
-    return reservation !== undefined
+    for (const waiter of this.#outlook.lasts()) {
+      const reservation = this.ledger.placeLast(waiter.demand)
+      if (reservation === undefined) continue
+      this.#resolve(waiter, { _tag: "Granted", reservation })
+      return true
+    }
+    return false
   }
 
   /** Serves it, if there is room for it. */
@@ -214,29 +242,26 @@ export class Line {
     return reservation !== undefined
   }
 
-  /** Keeps room for the first in line, once it has been passed over for long enough. */
-  #keep(nowMs: number): void {
-    if (this.settings.order === "lifo") return
-    this.#kept.keep(this.#kept.waiter ?? this.#eldest(), nowMs)
-  }
-
-  #eldest(): Waiter | undefined {
-    let eldest: Waiter | undefined
-    for (const { waiters } of this.#groups.values()) {
-      const first = waiters.first(Number.MAX_VALUE)
-      if (first !== undefined && (eldest === undefined || this.#before(first, eldest))) eldest = first
+  /** Answers whether there may be more who are due. */
+  #expire(nowMs: number): boolean {
+    let left = turns
+    for (const { waiters } of this.#waiters.groups) {
+      for (let late = waiters.due(nowMs); late !== undefined; late = waiters.due(nowMs)) {
+        if (left-- === 0) return true
+        this.#refuse(late)
+      }
     }
-    return eldest
-  }
-
-  #expire(nowMs: number): void {
-    for (const group of this.#groups.values()) {
-      for (let late = group.waiters.due(nowMs); late !== undefined; late = group.waiters.due(nowMs)) this.#refuse(late)
-    }
+    return false
   }
 
   #refuse(waiter: Waiter): void {
-    this.#resolve(waiter, { _tag: "Refused", refusals: this.ledger.refusals(waiter.demand) })
+    this.#resolve(waiter, this.#refusal(waiter.demand))
+  }
+
+  #refusal(demand: Demand): Decision {
+    const { nowMs, providers } = this.ledger
+    const lastInMs = this.ledger.lastResortAtMs(demand) - nowMs
+    return { _tag: "Refused", refusals: soonerAsLast(this.ledger.refusals(demand), providers, demand, lastInMs) }
   }
 
   #resolve(waiter: Waiter, decision: Decision): void {
@@ -246,44 +271,23 @@ export class Line {
   }
 
   #remove(waiter: Waiter): void {
-    const { demand, group } = waiter
-    group.waiters.remove(waiter)
-    this.#waiting[demand.lane]--
-    if (group.waiters.length === 0) this.#groups.delete(group.key)
-    if (this.#kept.waiter === waiter) this.#kept.release()
+    this.#waiters.remove(waiter)
+    if (this.#kept.waiter !== waiter) return
+    this.#kept.release()
+    this.#isOpened = true
   }
 
-  /** When the next one fits or is due: a settlement may bring it forward. */
+  /** When to look next; whoever fits then although it was not found, since groups are of rounded sizes, is served. */
   #plan(nowMs: number, more: boolean): void {
-    let wakeAtMs = never
-    let looksAgain = more
-    for (const { waiters } of this.#groups.values()) {
-      const smallest = waiters.first(waiters.minSize)!
-      const fitsAtMs = this.#fitsAtMs(smallest.demand, nowMs)
-      wakeAtMs = Math.min(wakeAtMs, waiters.minDueMs, fitsAtMs)
-      // The size that would fit is found but for rounding; one that fits all the same is not left to wait.
-      if (!more && fitsAtMs <= nowMs && this.#place(smallest)) looksAgain = true
+    let isMore = more
+    for (let turn = 0; turn < turns && !isMore; turn++) {
+      if (this.#isOpened) isMore = this.#serve(nowMs)
+      const fits = this.#outlook.look(nowMs)
+      if (fits === undefined) break
+      const first = this.#waiters.first()!
+      if (fits === first || !this.#kept.protects(first, fits.demand, nowMs)) this.#place(fits)
+      this.#isOpened = true
     }
-    const kept = this.#kept.waiter
-    if (kept !== undefined) wakeAtMs = Math.min(wakeAtMs, this.#fitsAtMs(kept.demand, nowMs))
-    const first = this.#eldest()
-    if (first !== undefined) wakeAtMs = Math.min(wakeAtMs, this.ledger.lastResortAtMs(first.demand))
-    this.#wakeAtMs = looksAgain && this.length > 0 ? nowMs : Math.max(nowMs + 1, wakeAtMs)
-  }
-
-  /** The same, where nothing but a newcomer has changed: all its kind that are no larger fit no later. */
-  #planFor(waiter: Waiter, nowMs: number): void {
-    const isSmallest = waiter.group.waiters.minSize === waiter.size
-    const fitsAtMs = isSmallest ? this.#fitsAtMs(waiter.demand, nowMs) : never
-    const lastAtMs = this.length === 1 ? this.ledger.lastResortAtMs(waiter.demand) : never
-    this.#wakeAtMs = Math.max(nowMs + 1, Math.min(this.#wakeAtMs, waiter.dueMs, fitsAtMs, lastAtMs))
-  }
-
-  #fitsAtMs(demand: Demand, nowMs: number): number {
-    let soonest = never
-    for (const provider of this.ledger.providers) {
-      soonest = Math.min(soonest, refusal(provider, demand)?.retryAfterMs ?? 0)
-    }
-    return nowMs + soonest
+    if (isMore) this.#outlook.atMs = this.length > 0 ? nowMs : never
   }
 }

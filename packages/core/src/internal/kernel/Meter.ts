@@ -4,7 +4,9 @@
  */
 import type { Dimension, LimitReading } from "../../RateLimit.ts"
 import { ForeignUse } from "./ForeignUse.ts"
+import { LastWord } from "./LastWord.ts"
 import type { RollingWindow } from "./RollingWindow.ts"
+import type { Counts } from "./Windows.ts"
 
 /** Columns of the ring of a minute. */
 export const REQUESTS = 0
@@ -50,8 +52,11 @@ export interface InFlight {
 /** A limit found by being refused gives way by this share a window, so that a raised one is found again. */
 const growthPerWindow = 0.05
 
-/** Buckets between two looks ahead at what others use. */
+/** Buckets of a minute's ring between two looks ahead at what others use. */
 const stride = 8
+
+/** A bucket that is empty is full again after nearly all of the span; a day that ends sooner is one of the calendar. */
+const refillShare = 0.95
 
 export class Meter {
   readonly dimension: Dimension
@@ -60,6 +65,7 @@ export class Meter {
   readonly perInput: number
   readonly perOutput: number
   readonly foreign: ForeignUse
+  readonly word: LastWord
   /** What is in force: the smallest of what is declared, told and met; `Infinity` where nothing is known. */
   limit = Number.POSITIVE_INFINITY
   /** How much of it is free, as of the provider's last `quote`; what a lane may not use is still in it. */
@@ -70,14 +76,6 @@ export class Meter {
   #metAtMs = 0
   readonly #first: number
   readonly #second: number
-  /** All that was ever reserved; the difference of two moments is what was reserved between them. */
-  taken = 0
-  /** The newest word on the use: at which moment of `taken`, and when. */
-  #toldUsed = 0
-  #toldTaken = 0
-  /** How quickly that use ends, per ms: all of it by the reset that the vendor named, or in a window. */
-  #refill = 0
-  #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(
     row: Row,
@@ -93,6 +91,7 @@ export class Meter {
     this.#first = row.columns[0]
     this.#second = row.columns[1] ?? -1
     this.foreign = new ForeignUse(spanMs)
+    this.word = new LastWord(spanMs)
   }
 
   set declared(limit: number) {
@@ -109,22 +108,24 @@ export class Meter {
     return met < known
   }
 
+  /** Somebody has said what it is: the configuration, or the vendor. */
+  get isKnown(): boolean {
+    return Number.isFinite(Math.min(this.#declared, this.#told))
+  }
+
   get isLearned(): boolean {
     return this.limit < this.#declared
   }
 
   /** What counts of this limit in the window, calls in flight apart. */
   get counted(): number {
-    if (this.window === undefined) return 0
-    const first = this.window.sum(this.#first)
-    return this.#second < 0 ? first : first + this.window.sum(this.#second)
+    return this.window === undefined ? 0 : this.sumIn(this.window)
   }
 
-  /** The same in the window's newest quarter. */
-  get recent(): number {
-    if (this.window === undefined) return 0
-    const first = this.window.recent(this.#first)
-    return this.#second < 0 ? first : first + this.window.recent(this.#second)
+  /** What counts of this limit in such a ring. */
+  sumIn(window: RollingWindow): number {
+    const first = window.sum(this.#first)
+    return this.#second < 0 ? first : first + window.sum(this.#second)
   }
 
   get reserved(): number {
@@ -132,31 +133,39 @@ export class Meter {
     return this.perRequest * requests + this.perInput * input + this.perOutput * output
   }
 
-  /** The mean share of one request; what others' requests are taken for. */
-  unit(requests: number, own: number): number {
-    return this.perRequest > 0 ? 1 : requests === 0 ? 1 : own / requests
+  /** Requests in the window and in flight: both rings count them in their first column. */
+  get #requests(): number {
+    return this.inFlight.requests + (this.window === undefined ? 0 : this.window.sum(REQUESTS))
   }
 
-  /** Counted, in flight, and what others use of the same key. `requests` is the number behind it, for the mean. */
-  used(nowMs: number, requests: number): number {
+  /** The mean share of one request in so much; what others' requests are taken for. */
+  unit(own: number, requests = this.#requests): number {
+    return this.perRequest > 0 || requests === 0 ? 1 : own / requests
+  }
+
+  /** Counted, in flight, and what others use of the same key. */
+  used(nowMs: number): number {
     const own = this.counted + this.reserved
-    return this.foreign.isNone ? own : this.#shared(own, this.unit(requests, own), nowMs)
+    return this.foreign.isNone ? own : this.#shared(own, this.unit(own), nowMs)
   }
 
   /**
    * The use of a key that others use too: the ledger's with theirs on top, and never less than the vendor's last word
-   * with what was taken since, refilled as a token bucket is. A bucket can be empty where the window has room.
+   * with what was taken since. A bucket can be empty where the window has room.
    */
-  #shared(own: number, unit: number, nowMs: number): number {
-    const others = this.foreign.at(nowMs, unit)
-    const ageMs = nowMs - this.#toldAtMs
-    if (ageMs >= this.foreign.windowMs) return own + others
-    const left = Math.max(0, this.#toldUsed - ageMs * this.#refill)
-    return Math.max(own + others, left + this.taken - this.#toldTaken + this.foreign.since(nowMs, unit))
+  #shared(own: number, unit: number, nowMs: number, refundable = 0): number {
+    const told = this.word.at(nowMs)
+    const byWindow = own + this.foreign.at(nowMs, unit)
+    return told === 0 ? byWindow : Math.max(byWindow, told - refundable + this.foreign.since(nowMs, unit))
   }
 
   need(input: number, output: number): number {
     return this.perRequest + this.perInput * input + this.perOutput * output
+  }
+
+  /** How much of it a call took in the end. */
+  takenBy({ dayRequests, input, output, requests }: Counts): number {
+    return this.perRequest * (this.isDaily ? dayRequests : requests) + this.perInput * input + this.perOutput * output
   }
 
   /**
@@ -164,29 +173,36 @@ export class Meter {
    * at any moment. `undefined` where no time can be told: what is in flight has to end first.
    */
   roomAtMs(
-    ask: { readonly amount: number; readonly limit: number; readonly refundable: number; readonly requests: number },
+    ask: { readonly amount: number; readonly limit: number; readonly refundable: number },
     nowMs: number
   ): number | undefined {
-    const own = this.counted + this.reserved - ask.refundable
     const { window } = this
-    if (this.foreign.isNone) {
-      const excess = own + ask.amount - ask.limit
-      if (excess <= 0) return nowMs
-      const age = window === undefined ? -1 : window.ageThatFrees(excess, this.#first, this.#second)
-      return window === undefined || age < 0 ? undefined : window.leavesAtMs(age)
-    }
-    const unit = this.unit(ask.requests, own)
-    const fits = (freed: number, atMs: number) => this.#shared(own - freed, unit, atMs) + ask.amount <= ask.limit
-    if (fits(0, nowMs)) return nowMs
+    if (!this.foreign.isNone) return this.#roomBesideOthersAtMs(ask, nowMs)
+    const excess = this.counted + this.reserved - ask.refundable + ask.amount - ask.limit
+    if (excess <= 0) return nowMs
+    const age = window === undefined ? -1 : window.ageThatFrees(excess, this.#first, this.#second)
+    return window === undefined || age < 0 ? undefined : window.leavesAtMs(age)
+  }
+
+  #roomBesideOthersAtMs(
+    { amount, limit, refundable }: Parameters<Meter["roomAtMs"]>[0],
+    nowMs: number
+  ): number | undefined {
+    const { window } = this
+    let own = this.counted + this.reserved
+    let requests = this.#requests
+    const fits = (atMs: number) =>
+      this.#shared(own - refundable, this.unit(own, requests), atMs, refundable) + amount <= limit
+    if (fits(nowMs)) return nowMs
     if (window === undefined) return undefined
-    let freed = 0
     for (let age = window.size - 1; age >= 0; age--) {
       const cell = window.cell(age, this.#first) + (this.#second < 0 ? 0 : window.cell(age, this.#second))
-      freed += cell
+      own -= cell
+      requests -= window.cell(age, REQUESTS)
       // What others use ends evenly: between buckets that free something a look now and then will do.
-      if (cell === 0 && age % stride !== 0) continue
+      if (cell === 0 && !this.isDaily && age % stride !== 0) continue
       const atMs = window.leavesAtMs(age)
-      if (atMs > nowMs && fits(freed, atMs)) return atMs
+      if (atMs > nowMs && fits(atMs)) return atMs
     }
     return undefined
   }
@@ -199,6 +215,15 @@ export class Meter {
     const { input, output, requests } = this.inFlight
     return this.counted + this.perRequest * requests + this.perInput * input +
       (chargesOutput ? this.perOutput * output : 0)
+  }
+
+  /**
+   * Whether nothing is to be had until the reset. A day may be a bucket that is refilled as it goes, and whose reset is
+   * when it is full: an empty one names a whole day.
+   */
+  isSpent({ remaining, resetMs }: LimitReading): boolean {
+    if (remaining === undefined || remaining > 0) return false
+    return !this.isDaily || (resetMs !== undefined && resetMs < this.spanMs * refillShare)
   }
 
   /**
@@ -218,15 +243,9 @@ export class Meter {
     const limit = reading.limit ?? before
     if (reading.remaining !== undefined && Number.isFinite(limit)) {
       const amount = limit - reading.remaining - at.own
-      if (at.atMs >= this.#toldAtMs) {
-        this.#toldUsed = limit - reading.remaining
-        this.#refill = this.#toldUsed / Math.max(1, Math.min(reading.resetMs ?? Infinity, this.foreign.windowMs))
-        this.#toldTaken = at.taken
-        this.#toldAtMs = at.atMs
-      }
-      // A day is refilled as it goes at those who name a reset of it, and whose reset may be a day away.
-      const isOver = reading.remaining <= 0 && !this.isDaily
-      this.foreign.observe({ amount, isOver, resetMs: reading.resetMs }, at.atMs)
+      const { resetMs } = reading
+      this.word.read({ used: limit - reading.remaining, taken: at.taken, resetMs }, at.atMs)
+      this.foreign.observe({ amount, isOver: this.isSpent(reading), resetMs }, at.atMs)
     }
     return this.limit !== before
   }

@@ -1,9 +1,10 @@
 /**
  * When will a window run dry at the present rate? From three numbers, in O(1).
  *
- * The rate ρ is what was used in the window's newest quarter `q`, less one mean request: a count over a span
- * over-states a steady rate by up to one request, and steady traffic below the limit must never look at risk. What
- * was used before the quarter is taken to roll out evenly over the next `w − q`:
+ * The rate ρ is what was reserved in the window's newest quarter `q`, less one mean request: a count over a span
+ * over-states a steady rate by up to one request, and steady traffic below the limit must never look at risk. A call that
+ * was reserved before it is no part of the rate, however long it runs on. What is older than the quarter is taken to
+ * roll out evenly over the next `w − q`:
  *
  *   used(h) = total − (total − recent)·h/(w − q) + ρ·h    for h ≤ w − q
  *
@@ -13,7 +14,7 @@
 export interface Usage {
   /** Used and reserved in the whole window. */
   readonly total: number
-  /** Of it, in the newest quarter. */
+  /** Of it, reserved in the newest quarter. */
   readonly recent: number
   /** A mean request's share. */
   readonly perRequest: number

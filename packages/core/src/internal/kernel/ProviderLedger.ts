@@ -10,23 +10,10 @@ import type { Demand, Reservation } from "../../RouterState.ts"
 import { type Breaker, initialBreaker } from "./Breaker.ts"
 import { currentLatency, initialLatency, type Latency } from "./Latency.ts"
 import { LearnedTokens } from "./LearnedTokens.ts"
-import { DAY_REQUESTS, DAY_TOKENS, type InFlight, INPUT, Meter, OUTPUT, REQUESTS, rows } from "./Meter.ts"
-import { RollingWindow } from "./RollingWindow.ts"
+import { type InFlight, Meter, REQUESTS, rows } from "./Meter.ts"
+import { type Counts, dayMs, type Held, Windows } from "./Windows.ts"
 
-const dayMs = 86_400_000
-
-/** Ten minutes each: a day over-counts by at most one of them. */
-const dayBuckets = 144
-
-/** What a settled call counts, and when. */
-export interface Counts {
-  readonly requests: number
-  readonly dayRequests: number
-  readonly inputAtMs: number
-  readonly input: number
-  readonly outputAtMs: number
-  readonly output: number
-}
+export type { Counts } from "./Windows.ts"
 
 /** Whom room is kept for, and the highest lane that may not take it. */
 export interface KeptFor {
@@ -35,7 +22,7 @@ export interface KeptFor {
 }
 
 export class ProviderLedger implements Candidate {
-  readonly inFlightNow: InFlight = { requests: 0, input: 0, output: 0 }
+  readonly windows: Windows
   readonly meters: ReadonlyArray<Meter>
   /** Those whose limit is known: all that decisions look at. */
   bounded: ReadonlyArray<Meter> = []
@@ -54,12 +41,8 @@ export class ProviderLedger implements Candidate {
   outSinceMs = Number.NEGATIVE_INFINITY
   /** Set while its room is kept for a request that was passed over for too long. */
   keptFor: KeptFor | undefined
-  readonly minute: RollingWindow
-  readonly #day: RollingWindow
   /** The share of a limit that other lanes than the high one may use. */
   readonly #commonShare: number
-  /** Until then time changes nothing but the clock. */
-  #nextMs = Number.NEGATIVE_INFINITY
   /** What is free has to be worked out anew: something was counted, reserved, given back, or rolled out. */
   #stale = true
   /** The vendor has said something of its limits. */
@@ -70,16 +53,15 @@ export class ProviderLedger implements Candidate {
   needsInput = 0
   needsOutput = 0
   #isStreamed = false
+  /** Its end is not counted yet. */
+  #released: Reservation | undefined
 
   constructor(spec: ProviderSpec, readonly settings: RouterSettings, nowMs: number) {
-    const minute = new RollingWindow(settings.window, settings.buckets, 3)
-    const day = new RollingWindow(dayMs, dayBuckets, 2)
+    const { day, inFlight, minute } = this.windows = new Windows(settings)
     const rings = { minute, day, now: undefined }
-    this.minute = minute
-    this.#day = day
     this.#commonShare = (100 - settings.highPriorityReservePct) / 100
     this.meters = rows.map((row) =>
-      new Meter(row, rings[row.span], this.inFlightNow, row.span === "day" ? dayMs : settings.window)
+      new Meter(row, rings[row.span], inFlight, row.span === "day" ? dayMs : settings.window)
     )
     this.learned = new LearnedTokens(settings.outputPriorTokens)
     this.latency = initialLatency(settings.latency, nowMs)
@@ -108,12 +90,9 @@ export class ProviderLedger implements Candidate {
   /** Brings everything that depends on time to `nowMs`. */
   roll(nowMs: number): void {
     this.#nowMs = nowMs
-    if (nowMs < this.#nextMs) return
-    this.minute.roll(nowMs)
-    this.#day.roll(nowMs)
+    if (!this.windows.roll(nowMs)) return
     for (const meter of this.bounded) meter.grow(nowMs)
     this.#stale = true
-    this.#nextMs = Math.min(this.minute.nextMs, this.#day.nextMs)
   }
 
   get nowMs(): number {
@@ -125,8 +104,11 @@ export class ProviderLedger implements Candidate {
   get weight(): number {
     return this.#spec.weight
   }
+  get inFlightNow(): InFlight {
+    return this.windows.inFlight
+  }
   get inFlight(): number {
-    return this.inFlightNow.requests
+    return this.windows.inFlight.requests
   }
   /** Of a whole call. */
   get callMs(): number {
@@ -142,16 +124,17 @@ export class ProviderLedger implements Candidate {
   }
   /** Requests in the window and in flight. */
   get requestsUsed(): number {
-    return this.minute.sum(REQUESTS) + this.inFlightNow.requests
+    return this.windows.minute.sum(REQUESTS) + this.inFlight
   }
 
   used(meter: Meter): number {
-    return meter.used(this.#nowMs, this.requestsUsed)
+    return meter.used(this.#nowMs)
   }
 
   /** The part of a limit that the lane may use: all of it for the high lane, less the reserve for others. */
   usable(meter: Meter, lane: Demand["lane"]): number {
-    return lane === "high" ? meter.limit : meter.limit * this.#commonShare
+    // One request at least: a share of one would be none for ever.
+    return lane === "high" ? meter.limit : Math.max(meter.perRequest, meter.limit * this.#commonShare)
   }
 
   /** What of it is free for the lane, as of the last `quote` or `measure`. */
@@ -162,23 +145,27 @@ export class ProviderLedger implements Candidate {
   /** Works out what is free of each limit, where that may have changed. */
   measure(): void {
     if (!this.#stale) return
-    const requests = this.requestsUsed
     this.#stale = false
     for (const meter of this.bounded) {
-      meter.free = meter.limit - meter.used(this.#nowMs, requests)
+      meter.free = meter.limit - meter.used(this.#nowMs)
       // What others use changes with each moment.
       if (!meter.foreign.isNone) this.#stale = true
     }
   }
 
-  /** A reservation begins (1) or ends (−1). */
-  hold(reservation: Pick<Reservation, "inputTokens" | "outputTokens">, sign: 1 | -1): void {
-    this.inFlightNow.requests += sign
-    this.inFlightNow.input += sign * reservation.inputTokens
-    this.inFlightNow.output += sign * reservation.outputTokens
+  /** A reservation begins. */
+  hold(held: Held): void {
+    this.windows.begin(held, this.#nowMs)
     this.#stale = true
-    if (sign < 0 || !this.isTold) return
-    for (const meter of this.bounded) meter.taken += meter.need(reservation.inputTokens, reservation.outputTokens)
+    if (!this.isTold) return
+    for (const meter of this.bounded) meter.word.taken += meter.need(held.inputTokens, held.outputTokens)
+  }
+
+  /** It ends. What it has taken is counted next. */
+  release(reservation: Reservation): void {
+    this.windows.end(reservation)
+    this.#released = reservation
+    this.#stale = true
   }
 
   /** Works out what is free, and what the request would take here: `needsInput` and `needsOutput`. */
@@ -263,18 +250,24 @@ export class ProviderLedger implements Candidate {
 
   /** Whether the provider left so long ago that nothing of it counts any more. */
   isForgotten(nowMs: number): boolean {
-    const rememberedMs = this.bounded.some(({ isDaily }) => isDaily) ? dayMs : this.settings.window
-    return this.leftAtMs !== undefined && this.inFlight === 0 && nowMs - this.leftAtMs > rememberedMs
+    const { countedAtMs, day, minute } = this.windows
+    const { bucketMs, windowMs } = this.bounded.some(({ isDaily }) => isDaily) ? day : minute
+    const lastMs = Math.max(this.leftAtMs ?? Number.POSITIVE_INFINITY, countedAtMs)
+    return this.inFlight === 0 && nowMs - lastMs > windowMs + bucketMs
   }
 
-  /** Adds what a settled call counts to the windows. */
-  count({ dayRequests, input, inputAtMs, output, outputAtMs, requests }: Counts): void {
+  /** Counts what a call took: the one that was released last, if one was. */
+  count(counts: Counts): void {
     this.#stale = true
-    this.minute.add(inputAtMs, REQUESTS, requests)
-    this.minute.add(inputAtMs, INPUT, input)
-    this.minute.add(outputAtMs, OUTPUT, output)
-    this.#day.add(inputAtMs, DAY_REQUESTS, dayRequests)
-    this.#day.add(inputAtMs, DAY_TOKENS, input)
-    this.#day.add(outputAtMs, DAY_TOKENS, output)
+    this.windows.count(counts)
+    const released = this.#released
+    if (released === undefined) return
+    this.#released = undefined
+    this.windows.correct(released, counts)
+    if (released.countable === undefined) return
+    for (const [row, { taken }] of released.countable.entries()) {
+      const meter = this.meters[row]!
+      meter.word.settled(taken, meter.need(released.inputTokens, released.outputTokens) - meter.takenBy(counts))
+    }
   }
 }

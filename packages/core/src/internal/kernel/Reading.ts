@@ -3,7 +3,7 @@
  * outranks the ledger wherever it counts more.
  */
 import type { LimitReading } from "../../RateLimit.ts"
-import type { Reservation } from "../../RouterState.ts"
+import type { Reservation, Settlement } from "../../RouterState.ts"
 import { type Meter, rowOf } from "./Meter.ts"
 import type { ProviderLedger } from "./ProviderLedger.ts"
 
@@ -11,6 +11,9 @@ const requestsRow = rowOf("requests")
 
 /** Fewer requests than this in a window say too little to learn a limit from a refusal. */
 const fewestToLearn = 10
+
+/** No time that a vendor names is longer: one in the wrong unit would set a provider aside for years. */
+const longestMs = 86_400_000
 
 const orAbsent = (value: number | undefined, least: number): number | undefined =>
   value !== undefined && Number.isFinite(value) && value >= least ? value : undefined
@@ -21,13 +24,38 @@ export const readable = (readings: ReadonlyArray<LimitReading>): ReadonlyArray<L
     dimension,
     limit: orAbsent(limit, 1),
     remaining: orAbsent(remaining, 0),
-    resetMs: orAbsent(resetMs, 0)
+    resetMs: orAbsent(resetMs === undefined ? undefined : Math.min(resetMs, longestMs), 0)
   }))
+
+/** The settlement, with a day where its vendor asks for more. */
+export const withinADay = (settlement: Settlement): Settlement =>
+  settlement._tag === "Failure" && settlement.retryAfterMs !== undefined && settlement.retryAfterMs > longestMs
+    ? { ...settlement, retryAfterMs: longestMs }
+    : settlement
+
+/**
+ * Until when the provider is set aside because nothing remains of a limit that nobody has told: without the limit its
+ * use says nothing. A reset that is not named is a window away, which is a guess.
+ */
+export const spentUntil = (
+  { meters, nowMs }: ProviderLedger,
+  readings: ReadonlyArray<LimitReading>,
+  { countable, reservedAtMs }: Reservation
+): { readonly untilMs: number; readonly guessed: boolean } | undefined => {
+  const atMs = countable === undefined ? nowMs : reservedAtMs
+  return readable(readings)
+    .flatMap((reading) => {
+      const meter = meters[rowOf(reading.dimension)]
+      if (meter === undefined || Number.isFinite(meter.limit) || !meter.isSpent(reading)) return []
+      return [{ untilMs: atMs + (reading.resetMs ?? meter.spanMs), guessed: reading.resetMs === undefined }]
+    })
+    .sort((a, b) => b.untilMs - a.untilMs)[0]
+}
 
 /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
 export const countable = ({ isTold, meters, spec }: ProviderLedger): Reservation["countable"] =>
   isTold
-    ? meters.map((meter) => ({ own: meter.countable(spec.counting.chargesMaxTokens), taken: meter.taken }))
+    ? meters.map((meter) => ({ own: meter.countable(spec.counting.chargesMaxTokens), taken: meter.word.taken }))
     : undefined
 
 /** A call that came back with readings. */
@@ -55,7 +83,7 @@ export const readLimits = (
     if (meter === undefined) return []
     const uncounted = refused && before !== undefined ? meter.need(inputTokens, outputTokens) : 0
     const own = Math.max((before?.[row]?.own ?? 0) - uncounted, now?.[row]?.own ?? 0)
-    const taken = before?.[row]?.taken ?? meter.taken
+    const taken = before?.[row]?.taken ?? meter.word.taken
     const atMs = before === undefined ? nowMs : reservedAtMs
     return meter.read(reading, { own, taken, atMs, nowMs }) ? [meter] : []
   })
@@ -65,11 +93,12 @@ export const readLimits = (
 
 /**
  * The vendor refused for its rate and said nothing of its limits. Where none is known, the requests that it did take in a
- * window are the best guess; the one that was refused is among those used.
+ * window are the best guess, as long as most of them have been answered: of what is under way nobody knows.
  */
 export const learnFromRefusal = (provider: ProviderLedger): ReadonlyArray<Meter> => {
   const requests = provider.meters[requestsRow]!
-  const taken = provider.requestsUsed - 1
+  const taken = provider.requestsUsed
+  if (provider.inFlight > taken / 2) return []
   if (provider.bounded.some(({ isLearned }) => !isLearned) || taken < fewestToLearn) return []
   if (!requests.met(taken, provider.nowMs)) return []
   provider.bound()

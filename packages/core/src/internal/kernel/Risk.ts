@@ -8,29 +8,29 @@ import type { ProviderLedger } from "./ProviderLedger.ts"
 
 const total = (meter: Meter): number => meter.limit - meter.free
 
-const recent = (meter: Meter): number => meter.recent + meter.reserved
-
 /** Whether a limit of the window is reached within the look-ahead, at the present rate. */
 export const isAtRisk = (provider: ProviderLedger): boolean => {
-  const { bounded, minute } = provider
-  const olderShare = minute.windowMs / minute.recentMs - 1
-  for (const meter of bounded) {
+  const { lately, latelyMs, minute } = provider.windows
+  const olderShare = minute.windowMs / latelyMs - 1
+  for (const meter of provider.bounded) {
     if (meter.window !== minute) continue
-    const perRequest = meter.unit(provider.requestsUsed, total(meter))
-    if (runsDry(recent(meter), perRequest, meter.limit, olderShare)) return dryInMs(provider) !== undefined
+    if (runsDry(meter.sumIn(lately), meter.unit(total(meter)), meter.limit, olderShare)) {
+      return dryInMs(provider) !== undefined
+    }
   }
   return false
 }
 
 /** Milliseconds until the first limit of the window is reached; `undefined` beyond the look-ahead. */
-export const dryInMs = ({ bounded, minute, requestsUsed, settings }: ProviderLedger): number | undefined => {
-  const span = { windowMs: minute.windowMs, recentMs: minute.recentMs, lookAheadMs: settings.lookAhead }
+export const dryInMs = ({ bounded, settings, windows }: ProviderLedger): number | undefined => {
+  const { lately, latelyMs, minute } = windows
+  const span = { windowMs: minute.windowMs, recentMs: latelyMs, lookAheadMs: settings.lookAhead }
   let soonest: number | undefined
   for (const meter of bounded) {
     if (meter.window !== minute) continue
     const used = total(meter)
-    const perRequest = meter.unit(requestsUsed, used)
-    const ms = predicted({ total: used, recent: recent(meter), perRequest, limit: meter.limit }, span)
+    const usage = { total: used, recent: meter.sumIn(lately), perRequest: meter.unit(used), limit: meter.limit }
+    const ms = predicted(usage, span)
     if (ms !== undefined && (soonest === undefined || ms < soonest)) soonest = ms
   }
   return soonest

@@ -8,19 +8,14 @@
  * 2³² − 1, far beyond what any vendor sells in a bucket.
  */
 
-/** How much of the window counts as "recent", for prediction. */
-const recentShare = 4
-
 const fullCell = 2 ** 32 - 1
 
 export class RollingWindow {
   readonly bucketMs: number
   /** Cells a column. */
   readonly size: number
-  readonly #recentBuckets: number
   readonly #cells: Uint32Array
   readonly #sums: Float64Array
-  readonly #recent: Float64Array
   /** Number of the newest bucket, counted from time 0. */
   #head = Number.NEGATIVE_INFINITY
   /** Where the newest bucket lies in the ring. */
@@ -31,15 +26,8 @@ export class RollingWindow {
   constructor(readonly windowMs: number, buckets: number, readonly columns: number) {
     this.bucketMs = windowMs / buckets
     this.size = buckets + 1
-    this.#recentBuckets = Math.max(1, Math.floor(buckets / recentShare))
     this.#cells = new Uint32Array(this.size * columns)
     this.#sums = new Float64Array(columns)
-    this.#recent = new Float64Array(columns)
-  }
-
-  /** Length of the recent part, in ms. */
-  get recentMs(): number {
-    return this.#recentBuckets * this.bucketMs
   }
 
   /** Moves the window on to `nowMs`; a time before the newest bucket changes nothing. */
@@ -52,27 +40,25 @@ export class RollingWindow {
     this.nextMs = (bucket + 1) * this.bucketMs
   }
 
-  /** Adds to the bucket of `atMs`, which may lie in the past; older than the window changes nothing. */
+  /**
+   * Adds to the bucket of `atMs`, which may lie in the past; older than the window changes nothing. A negative amount
+   * takes off what was added there before.
+   */
   add(atMs: number, column: number, amount: number): void {
     const bucket = Math.floor(atMs / this.bucketMs)
     if (bucket > this.#head) this.roll(atMs)
     const age = this.#head - bucket
     if (age >= this.size) return
     const cell = this.#slotBefore(age) * this.columns + column
-    const added = Math.min(amount, fullCell - this.#cells[cell]!)
+    const held = this.#cells[cell]!
+    const added = amount < -held ? -held : Math.min(amount, fullCell - held)
     this.#cells[cell]! += added
     this.#sums[column]! += added
-    if (age < this.#recentBuckets) this.#recent[column]! += added
   }
 
   /** The sum over the window, as of the last `roll`. */
   sum(column: number): number {
     return this.#sums[column]!
-  }
-
-  /** The sum over the window's newest quarter, as of the last `roll`. */
-  recent(column: number): number {
-    return this.#recent[column]!
   }
 
   /** What the bucket of this age holds; 0 is the newest, `size − 1` the oldest. */
@@ -109,19 +95,16 @@ export class RollingWindow {
   #advance(): void {
     this.#head++
     this.#slot = this.#slot + 1 === this.size ? 0 : this.#slot + 1
-    const leavesRecent = this.#slotBefore(this.#recentBuckets)
     for (let column = 0; column < this.columns; column++) {
       const cell = this.#slot * this.columns + column
       this.#sums[column]! -= this.#cells[cell]!
       this.#cells[cell] = 0
-      this.#recent[column]! -= this.#cells[leavesRecent * this.columns + column]!
     }
   }
 
   #clear(bucket: number): void {
     this.#cells.fill(0)
     this.#sums.fill(0)
-    this.#recent.fill(0)
     this.#head = bucket
   }
 

@@ -2,22 +2,32 @@
  * What the end of a call does to its provider: windows, learned tokens and limits, latency, breaker, bench, pin.
  */
 import type { Usage } from "../../ChatResponse.ts"
+import type { FailureClass } from "../../FailureClass.ts"
 import type { ProviderSpec } from "../../Provider.ts"
 import type { Dimension } from "../../RateLimit.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Reservation, Settlement, StateChange } from "../../RouterState.ts"
 import { type Breaker, type BreakerResult, onResult } from "./Breaker.ts"
 import { sampleLatency } from "./Latency.ts"
-import type { Meter } from "./Meter.ts"
+import { type Meter, rowOf } from "./Meter.ts"
 import type { Pins } from "./Pins.ts"
 import type { Counts, ProviderLedger } from "./ProviderLedger.ts"
 import { learnFromRefusal, readable, readLimits } from "./Reading.ts"
 
 /**
- * A timeout says something of the provider only where the call had this many times its usual latency; a caller in more
- * of a hurry than that must not open its circuit for everyone.
+ * A timeout says something of the provider only where the call had four times its usual latency, or twice and half a
+ * minute; a caller in more of a hurry than that must not open its circuit for everyone.
  */
-const patience = 4
+const patienceMs = (usualMs: number): number => Math.min(usualMs * 4, Math.max(usualMs * 2, 30_000))
+
+/** Failures of the request, not of the provider: what time one names is nobody else's. */
+const aboutRequest: ReadonlySet<FailureClass> = new Set<FailureClass>([
+  "context_too_long",
+  "request_too_large",
+  "content_policy",
+  "caller_fault",
+  "cancelled"
+])
 
 /** More tokens than any answer has. */
 const mostTokens = 2 ** 31
@@ -49,12 +59,14 @@ export class Settling {
     const readings = readable(settlement.limits ?? [])
     const refused = settlement._tag === "Failure" && settlement.class === "rate_limit"
     // Where the vendor says how many requests it has counted, it also says whether it counts those that it refused.
-    const told = (dimension: Dimension) =>
-      refused && readings.some((reading) => reading.dimension === dimension && reading.remaining !== undefined)
+    // Where nobody has said what the limit is, what was taken is all that it can be learned from.
+    const isCounted = (dimension: Dimension) =>
+      !refused || (provider.meters[rowOf(dimension)]!.isKnown
+        && !readings.some((reading) => reading.dimension === dimension && reading.remaining !== undefined))
     this.#account(provider, reservation, settlement, {
       nowMs,
-      requests: told("requests") ? 0 : 1,
-      dayRequests: told("requestsPerDay") ? 0 : 1
+      requests: isCounted("requests") ? 1 : 0,
+      dayRequests: isCounted("requestsPerDay") ? 1 : 0
     })
     if (readings.length > 0) this.#learned(provider, readLimits(provider, readings, { reservation, refused }), nowMs)
     else if (refused) this.#learned(provider, learnFromRefusal(provider), nowMs)
@@ -109,15 +121,16 @@ export class Settling {
     const consequence = this.settings.failures[failure.class]
     // A stall in the middle of an answer is nobody's haste, nor is a timeout that the vendor itself has told.
     const isLate = failure.class === "timeout" && failure.firstTokenMs === undefined && failure.status === undefined
-    const hasty = isLate && failure.latencyMs < this.#usualMs(provider, reservation) * patience
+    const hasty = isLate && failure.latencyMs < patienceMs(this.#usualMs(provider, reservation))
     this.#result(provider, reservation, consequence.breaker && !hasty ? "failure" : "ignored", nowMs)
     if (isLate) this.#slower(provider, reservation, failure.latencyMs, nowMs)
-    if (consequence.request === "fail") return
+    const { retryAfterMs = 0 } = failure
     // "Retry-After: 0" names no time.
-    const asked = failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 &&
-      Number.isFinite(failure.retryAfterMs)
-    const forMs = asked ? failure.retryAfterMs : consequence.bench
-    if (forMs <= 0 || nowMs + forMs <= provider.benchedUntilMs) return
+    const asked = retryAfterMs > 0 && Number.isFinite(retryAfterMs) && !aboutRequest.has(failure.class)
+    const forMs = asked ? retryAfterMs : consequence.bench
+    // What the vendor says replaces what was only guessed, also where it is less.
+    const outlasts = nowMs + forMs > provider.benchedUntilMs || (asked && provider.bench.guessed)
+    if (forMs <= 0 || !outlasts) return
     provider.benchedUntilMs = nowMs + forMs
     provider.bench = { because: failure.class, guessed: !asked }
     provider.outSinceMs = nowMs

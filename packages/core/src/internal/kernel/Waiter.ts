@@ -13,12 +13,29 @@ export interface Waiter extends Item {
   decision: Decision | undefined
 }
 
-/** Those in line that differ in the size of their input only. */
+/** Those in line that differ in the size of their input, and by less than a step in `maxTokens`. */
 export interface Group {
-  readonly kind: Kind
   readonly key: string
+  /** The key without `maxTokens`: of two groups of one family, the one of the larger answers fits no sooner. */
+  readonly family: string
+  /** With the largest `maxTokens` of those that came: what fits for it fits for all. */
+  kind: Kind
   readonly waiters: FirstFit<Waiter>
 }
 
-export const keyOf = ({ forceProvider, lane, maxTokens, tried }: Kind): string =>
-  JSON.stringify([lane, maxTokens, forceProvider, tried])
+/**
+ * Eight steps an octave, so that a line has at most a hundred or so groups of one family whatever its requests ask for.
+ * Up to 15 tokens a step is exact.
+ */
+const stepOf = (maxTokens: number): number => {
+  const size = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, maxTokens))) - 3)
+  return Math.ceil(maxTokens / size) * size
+}
+
+/** The keys of the group that a request joins. */
+export const keysOf = ({ forceProvider, lane, lastResort, maxTokens, tried }: Kind): Pick<Group, "key" | "family"> => {
+  const isFree = forceProvider === undefined && tried.length === 0
+  const candidates = isFree ? "" : JSON.stringify([forceProvider, [...tried].sort()])
+  const family = `${lane}${maxTokens === undefined ? "?" : ""}${lastResort === false ? "!" : ""}${candidates}`
+  return { family, key: maxTokens === undefined ? family : `${family}#${stepOf(maxTokens)}` }
+}

@@ -16,7 +16,9 @@ describe("keys in a vendor's words", () => {
     ["GET /v1?key=canary123456&alt=sse", "canary"],
     ["got {\"api_key\": \"canary-123456\"}", "canary"],
     ["api_key=canary123456", "canary"],
-    ["x-goog-api-key: canary123456", "canary"]
+    ["x-goog-api-key: canary123456", "canary"],
+    ["connect failed: http://user:canary@proxy.internal:8080/v1", "canary"],
+    ["connect failed: redis://:can@ary@host:6379", "can@"]
   ])("%s", (message, secret) => {
     expect(said(message)).not.toContain(secret)
     expect(said(message)).toContain("[redacted]")

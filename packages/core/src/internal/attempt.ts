@@ -10,13 +10,16 @@ import { monotonicMs } from "./clock.ts"
 import type { Called } from "./ending.ts"
 import type { GuardedState } from "./guardedState.ts"
 import type { RetryBudget } from "./RetryBudget.ts"
-import { exhausted, type Route, turnedAway } from "./route.ts"
+import { exhausted, fellBackOf, type Route, turnedAway } from "./route.ts"
+import type { Teller } from "./teller.ts"
+import { CallSpan } from "./tracing.ts"
 
 interface Services {
   readonly registry: ProviderRegistryService
   readonly state: GuardedState
   readonly settings: RouterSettings
   readonly budget: RetryBudget
+  readonly teller: Teller
 }
 
 /** The call of a provider whose capacity is reserved. It settles the reservation, whatever happens. */
@@ -49,7 +52,8 @@ const triedBy = (
   return [...tried, ...providers.flatMap(({ contextWindow = Infinity, name }) => contextWindow <= window ? [name] : [])]
 }
 
-const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArray<Provider>) => {
+/** What the route's next attempt asks for, but for its draw and its time. */
+export const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArray<Provider>) => {
   const { inputTokens, maxWaitMs, request } = route
   return {
     providers,
@@ -60,6 +64,7 @@ const demandOf = (route: Route, settings: RouterSettings, providers: ReadonlyArr
     forceProvider: request.forceProvider,
     lastResort: request.lastResort,
     streams: route.streams,
+    explain: request.explain,
     tried: triedBy(route, settings, providers),
     waitMs: maxWaitMs
   }
@@ -113,8 +118,13 @@ export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
           yield* services.state.settle(reservation, { _tag: "Unused" })
           return yield* exhausted(route, [], "retryBudget")
         }
+        route.journey.called(waitedMs)
+        const fellBack = fellBackOf(route, provider.name, clock.unsafeCurrentTimeMillis())
+        if (fellBack !== undefined) services.teller.tell(fellBack)
         const timeoutMs = attemptMs(route, asked, { leftMs, provider: provider.name })
-        return yield* call(route, { provider, reservation, waitedMs }, { timeoutMs, restore })
+        const span = services.settings.tracing ? yield* CallSpan.make({ ...route, provider }) : undefined
+        const calling = call(route, { provider, reservation, waitedMs, span }, { timeoutMs, restore })
+        return yield* span === undefined ? calling : span.around(calling)
       })
     )
   return attempt

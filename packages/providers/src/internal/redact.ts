@@ -8,6 +8,8 @@ const keys: ReadonlyArray<readonly [RegExp, string]> = [
   [/\b(?:sk|gsk|xai|hf|pplx|nvapi|csk|r8)[-_][\w*.-]{6,}/g, "[redacted]"],
   [/\bAIza[\w*-]{6,}/g, "[redacted]"],
   [/\bya29\.[\w.*-]+/g, "[redacted]"],
+  // User and password of a proxy's or server's address.
+  [/(:\/\/)[^\s/@"'<>]+@/g, "$1[redacted]@"],
   [/\bBearer\s+[^\s"',;]+/gi, "Bearer [redacted]"],
   [/((?:\b|_)(?:key|token)(?:["']?\s*[=:]|\s+provided:)\s*["']?)[^\s"',;&[\]{}]{6,}/gi, "$1[redacted]"]
 ]

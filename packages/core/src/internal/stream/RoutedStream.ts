@@ -1,4 +1,4 @@
-import { type Clock, type Effect, Exit, FiberId, Runtime, type Scope } from "effect"
+import { Cause, type Clock, type Effect, Exit, FiberId, Runtime, type Scope } from "effect"
 import { ProviderFailure } from "../../Provider.ts"
 import { type RouterError, StreamInterrupted } from "../../RouterError.ts"
 import type { AnswerStream, ProviderPart, StreamOptions, StreamPart } from "../../StreamPart.ts"
@@ -83,7 +83,7 @@ export class RoutedStream implements AnswerStream {
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#isLeft = true
     this.#restarting?.abort()
-    if (!this.#isOver) await this.#giveUp()
+    if (!this.#isOver) await this.#left()
     this.#answer(done)
     return done
   }
@@ -135,10 +135,12 @@ export class RoutedStream implements AnswerStream {
     const latencyMs = this.#stop()
     const usage = this.#transcript.usage
     const { model } = this
-    const finish: StreamPart = {
-      _tag: "Finish",
+    const { journey } = this.context.route
+    const { provider } = reservation
+    const finish = {
+      _tag: "Finish" as const,
       finishReason,
-      provider: reservation.provider,
+      provider,
       model,
       inputTokens: usage?.inputTokens ?? reservation.inputTokens,
       outputTokens: usage?.outputTokens ?? reservation.outputTokens,
@@ -146,10 +148,13 @@ export class RoutedStream implements AnswerStream {
       firstTokenMs,
       attempts: this.context.route.failed.length + 1
     }
-    const value = [...this.#before, ...batch.filter(isUnfinished), finish]
+    const before = [...this.#before, ...batch.filter(isUnfinished)]
     const settlement = { _tag: "Success", usage, latencyMs, firstTokenMs, limits } as const
-    const ended = this.#end({ exit: Exit.succeed({ model, usage }), latencyMs, settlement })
-    this.#answer(ended.then(() => ({ done: false, value })))
+    const ended = this.#end({ exit: Exit.succeed({ model, usage, finishReason }), latencyMs, settlement })
+    this.#answer(ended.then(() => {
+      journey.answered(provider)
+      return { done: false, value: [...before, { ...finish, route: journey.trace }] }
+    }))
   }
 
   /** The vendor's fault, or a time that has passed: the reader has seen a part of the answer, and is told. */
@@ -170,7 +175,7 @@ export class RoutedStream implements AnswerStream {
   #condemn({ class: because, message: detail }: ProviderFailure, ended: Promise<void>): void {
     const { characters, ...received } = this.#transcript.received
     this.#verdict = ended.then(() => {
-      throw StreamInterrupted.make({
+      const interrupted = StreamInterrupted.make({
         provider: this.#opened.called.reservation.provider,
         model: this.model,
         because,
@@ -179,6 +184,8 @@ export class RoutedStream implements AnswerStream {
         attempts: [...this.context.route.failed],
         received: { characters, ...received }
       })
+      this.context.route.journey.failed(Cause.fail(interrupted))
+      throw interrupted
     })
     // Nobody may be reading.
     this.#verdict.catch(() => {})
@@ -188,11 +195,18 @@ export class RoutedStream implements AnswerStream {
   async #restart(failure: ProviderFailure): Promise<Result> {
     const { reopen, runtime } = this.context
     const { provider } = this.#opened.called.reservation
-    if (this.#isLeft) return done
+    const { journey } = this.context.route
+    if (this.#isLeft) {
+      journey.left()
+      return done
+    }
     this.#restarting = new AbortController()
     const exit = await Runtime.runPromiseExit(runtime)(reopen, { signal: this.#restarting.signal })
     if (Exit.isFailure(exit)) {
-      if (this.#isLeft) return done
+      if (this.#isLeft) {
+        journey.left()
+        return done
+      }
       this.#condemn(failure, Promise.resolve())
       return this.#verdict ?? done
     }
@@ -203,8 +217,13 @@ export class RoutedStream implements AnswerStream {
     this.#hears = this.#hearing()
     this.#watch = this.#watched()
     this.#isOver = false
-    if (this.#isLeft) await this.#giveUp()
+    if (this.#isLeft) await this.#left()
     return this.#pull()
+  }
+
+  async #left(): Promise<void> {
+    await this.#giveUp()
+    this.context.route.journey.left()
   }
 
   /** The reader's end: no fault of the provider. */

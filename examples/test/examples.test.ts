@@ -13,6 +13,18 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "anthropic answered in 4 words",
     "anthropic: 1 of 50 requests used"
   ],
+  "opentelemetry.ts": [
+    "span chat openai-model: overloaded, under Router.chat",
+    "span chat anthropic-model: ok, under Router.chat",
+    "span Router.chat: ok",
+    "gen_ai.client.operation.duration [s] chat, openai, openai-model, overloaded",
+    "gen_ai.client.operation.duration [s] chat, anthropic, anthropic-model, anthropic-model",
+    "route_llm.fallbacks [1] openai, anthropic, overloaded",
+    "gen_ai.client.token.usage [{token}] chat, anthropic, anthropic-model, anthropic-model, input",
+    "gen_ai.client.token.usage [{token}] chat, anthropic, anthropic-model, anthropic-model, output",
+    "route_llm.limit [1] openai, requests",
+    "route_llm.limit [1] anthropic, requests"
+  ],
   "priorities.ts": [
     "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
     "high priority: only"

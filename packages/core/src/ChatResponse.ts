@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { RouteTrace } from "./Explanation.ts"
 import type { LimitReading } from "./RateLimit.ts"
 
 /**
@@ -78,6 +79,8 @@ export interface ChatResponse {
   readonly finishReason: FinishReason
   /** Absent where the model called no tool. */
   readonly toolCalls?: ReadonlyArray<ToolCall> | undefined
+  /** Each attempt with the decision that led to it; where the request had `explain: true`. */
+  readonly route?: RouteTrace | undefined
   /** The vendor's response, untouched. */
   readonly raw: unknown
 }

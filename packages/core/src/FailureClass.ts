@@ -4,40 +4,44 @@
  *
  * @since 0.1.0
  */
-import type { Duration } from "effect"
+import { type Duration, Schema } from "effect"
 
 /**
  * @since 0.1.0
  */
-export type FailureClass =
+export const FailureClass = Schema.Literal(
   /** The vendor's momentary limit on requests or tokens. */
-  | "rate_limit"
+  "rate_limit",
   /** A spent budget, credit or daily quota: it does not come back in a minute. */
-  | "quota"
+  "quota",
   /** The vendor has no capacity for anyone (503, 529). */
-  | "overloaded"
+  "overloaded",
   /** The vendor failed (5xx) or answered what its format does not allow, or something before it answered. */
-  | "transient"
+  "transient",
   /** No answer within the attempt's time. */
-  | "timeout"
+  "timeout",
   /** No connection, or one that broke. */
-  | "network"
+  "network",
   /** A key that is refused, or not allowed here. */
-  | "credential"
+  "credential",
   /** The model is unknown, withdrawn or not deployed, or nothing at this address takes such calls. */
-  | "model_gone"
+  "model_gone",
   /** The prompt does not fit the model's context window. */
-  | "context_too_long"
+  "context_too_long",
   /** The request is larger than this vendor takes at all, or asks for what it does not take, such as tools. */
-  | "request_too_large"
+  "request_too_large",
   /** The vendor's policy refused the content. */
-  | "content_policy"
+  "content_policy",
   /** The request itself is wrong. */
-  | "caller_fault"
+  "caller_fault",
   /** The answer ended before its end. */
-  | "truncated"
+  "truncated",
   /** The caller gave up. */
-  | "cancelled"
+  "cancelled"
+)
+
+/** @since 0.1.0 */
+export type FailureClass = typeof FailureClass.Type
 
 /**
  * What a failure of one class does.

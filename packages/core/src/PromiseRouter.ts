@@ -6,11 +6,12 @@
 import { Cause, type Duration, Effect, Exit, identity, type ManagedRuntime, Scope } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
+import type { Explanation } from "./Explanation.ts"
 import { textOf } from "./internal/stream/toStream.ts"
 import { PromiseStream } from "./PromiseStream.ts"
-import { Router } from "./Router.ts"
+import { Router, type RouterService } from "./Router.ts"
 import { RouterClosed } from "./RouterError.ts"
-import type { RouterStatus } from "./Status.ts"
+import type { RouterStatus, StatusReport } from "./Status.ts"
 import type { StreamOptions, StreamPart } from "./StreamPart.ts"
 
 /**
@@ -56,6 +57,16 @@ export class PromiseRouter<E> implements AsyncDisposable {
 
   status(): Promise<RouterStatus> {
     return this.#run(Effect.flatMap(Router, (router) => router.status))
+  }
+
+  /** As `Router.report`. */
+  report(): Promise<StatusReport> {
+    return this.#run(Effect.flatMap(Router, (router) => router.report))
+  }
+
+  /** As `Router.explain`: where the request would go now, and why. Nothing is sent. */
+  explain(request: ChatRequest, options?: Parameters<RouterService["explain"]>[1]): Promise<Explanation> {
+    return this.#run(Effect.flatMap(Router, (router) => router.explain(request, options)))
   }
 
   /** As `Router.forceOpen`; rejects with `UnknownProvider`. */

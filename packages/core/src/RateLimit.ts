@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { Schema } from "effect"
 
 /**
  * - `requests`, `tokens`: a window (60 s unless configured); tokens are input and output together.
@@ -12,14 +13,18 @@
  *
  * @since 0.1.0
  */
-export type Dimension =
-  | "requests"
-  | "tokens"
-  | "inputTokens"
-  | "outputTokens"
-  | "requestsPerDay"
-  | "tokensPerDay"
-  | "concurrent"
+export const Dimension = Schema.Literal(
+  "requests",
+  "tokens",
+  "inputTokens",
+  "outputTokens",
+  "requestsPerDay",
+  "tokensPerDay",
+  "concurrent"
+)
+
+/** @since 0.1.0 */
+export type Dimension = typeof Dimension.Type
 
 /**
  * A provider's limits, each ≥ 1. One that is absent is not declared: it is learned where the vendor tells it, and else

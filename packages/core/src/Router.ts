@@ -31,28 +31,37 @@
  *
  * @since 0.1.0
  */
-import { Context, Duration, Effect, Exit, identity, Layer, Predicate, PubSub, type Scope, Stream } from "effect"
+import { Cause, Clock, Context, Duration, Effect, identity, Layer, Random, type Scope, Stream } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
-import { makeAttempt } from "./internal/attempt.ts"
+import type { Explanation } from "./Explanation.ts"
+import { demandOf, makeAttempt } from "./internal/attempt.ts"
 import { chatCall } from "./internal/chatCall.ts"
-import { monotonicMs } from "./internal/clock.ts"
 import { guardState } from "./internal/guardedState.ts"
+import { Journey } from "./internal/Journey.ts"
+import { makeRoute, unknownProvider } from "./internal/makeRoute.ts"
 import { RetryBudget } from "./internal/RetryBudget.ts"
 import { makeRounds } from "./internal/rounds.ts"
-import { checkRequest, type Route } from "./internal/route.ts"
+import { toReport, toStatus } from "./internal/statusReport.ts"
 import { openAnswer } from "./internal/stream/openAnswer.ts"
 import { openedStream } from "./internal/stream/openedStream.ts"
 import { textOf, toStream } from "./internal/stream/toStream.ts"
-import { within } from "./internal/within.ts"
+import { makeTeller } from "./internal/teller.ts"
+import { RouteSpan } from "./internal/tracing.ts"
 import type { Provider } from "./Provider.ts"
 import { ProviderRegistry } from "./ProviderRegistry.ts"
-import { NoProvidersConfigured, StateUnavailable, UnknownProvider } from "./RouterError.ts"
-import type { RouterError, StreamInterrupted } from "./RouterError.ts"
-import { type RouteEvent, RouteListener, type RouterEvent } from "./RouterEvent.ts"
+import { StateUnavailable } from "./RouterError.ts"
+import type {
+  InvalidRequest,
+  NoProvidersConfigured,
+  RouterError,
+  StreamInterrupted,
+  UnknownProvider
+} from "./RouterError.ts"
+import type { RouterEvent } from "./RouterEvent.ts"
 import { RouterOptions } from "./RouterOptions.ts"
 import { type ForcedCircuit, RouterState } from "./RouterState.ts"
-import { type RouterStatus, toStatus } from "./Status.ts"
+import type { RouterStatus, StatusReport } from "./Status.ts"
 import type { AnswerStream, StreamOptions, StreamPart } from "./StreamPart.ts"
 import { TokenEstimator } from "./TokenEstimator.ts"
 
@@ -91,8 +100,21 @@ export interface RouterService {
   ) => Effect.Effect<void, UnknownProvider | StateUnavailable>
   /** Puts a provider back into service: closes its circuit at once, without a ramp, and ends its bench. */
   readonly forceClose: (provider: string) => Effect.Effect<void, UnknownProvider | StateUnavailable>
+  /**
+   * Where the request would go now, and why: each candidate with its score and refusal. Nothing is sent, taken or
+   * counted, and those who wait in line are not looked at. `inputTokens` stands for the estimate.
+   */
+  readonly explain: (
+    request: ChatRequest,
+    options?: { readonly inputTokens?: number | undefined }
+  ) => Effect.Effect<Explanation, InvalidRequest | UnknownProvider | NoProvidersConfigured | StateUnavailable>
   /** Every provider as it stands now. */
   readonly status: Effect.Effect<RouterStatus>
+  /**
+   * The same in the order of the list, with those who wait and sums since the router was made. Each report also sets the
+   * gauges of `RouterMetrics`.
+   */
+  readonly report: Effect.Effect<StatusReport>
   /**
    * From now on, until the router's layer closes; a reader that lags by more than 256 events
    * loses the oldest, and never slows a request.
@@ -100,85 +122,81 @@ export interface RouterService {
   readonly events: Stream.Stream<RouterEvent>
 }
 
-/** Events kept for a reader that lags. */
-const eventsKept = 256
-
-/** What an estimator of the user's own may take. */
-const longestEstimateMs = 1_000
-
-const heuristic = Context.get(Context.empty(), TokenEstimator)
-
 const make = Effect.gen(function*() {
   const registry = yield* ProviderRegistry
   const state = yield* RouterState
   const settings = yield* RouterOptions
   const estimator = yield* TokenEstimator
-  const listener = yield* RouteListener
-  const events = yield* Effect.acquireRelease(PubSub.sliding<RouteEvent>(eventsKept), PubSub.shutdown)
-
-  const publish = (event: RouteEvent): void => {
-    events.unsafeOffer(event)
-    // The listener is the user's code, and may be async: its fault must not cost the user an answer that has arrived.
-    try {
-      const returned: unknown = listener(event)
-      if (Predicate.isPromiseLike(returned)) returned.then(undefined, () => {})
-    } catch {
-      return
-    }
-  }
-
-  /** An estimator may be anyone's own: what it answers is used only if it is a count, and comes in time. */
-  const estimate = (request: ChatRequest, timeoutMs: number): Effect.Effect<number> => {
-    if (estimator === heuristic) return heuristic.estimate(request)
-    const estimated = Effect.suspend(() => estimator.estimate(request))
-    const inTime = within(estimated, Math.min(longestEstimateMs, timeoutMs / 2), () => Exit.succeed(Number.NaN))
-    return Effect.flatMap(
-      Effect.exit(inTime),
-      (exit) =>
-        Exit.isSuccess(exit) && Number.isFinite(exit.value) && exit.value >= 0
-          ? Effect.succeed(exit.value)
-          : heuristic.estimate(request)
-    )
-  }
+  const startedAt = yield* Clock.currentTimeMillis
+  const teller = yield* makeTeller(state)
 
   const budget = new RetryBudget(settings.retryBudget)
-  const services = { registry, state: guardState(state), settings, budget, publish }
+  const services = { registry, state: guardState(state, teller), settings, budget, teller }
   const answered = makeRounds({ attempt: makeAttempt(services, chatCall(services)), budget, settings })
   const opened = makeRounds({ attempt: makeAttempt(services, openAnswer(services)), budget, settings })
+  const routeOf = makeRoute({ registry, settings, estimator })
 
-  const unknown = (provider: string, providers: ReadonlyArray<Provider>) =>
-    new UnknownProvider({ provider, registered: providers.map(({ name }) => name) })
-
-  const routeOf = (request: ChatRequest, { streams }: Pick<Route, "streams">): Effect.Effect<Route, RouterError> =>
-    Effect.gen(function*() {
-      yield* checkRequest(request)
-      const providers = yield* registry.providers
-      if (providers.length === 0) return yield* new NoProvidersConfigured()
-      const forced = request.forceProvider
-      if (forced !== undefined && !providers.some(({ name }) => name === forced)) {
-        return yield* unknown(forced, providers)
+  /** From here on it is told how the request ends: by `answered` where it has an answer, else here. */
+  const begun = <A, R>(
+    name: "Router.chat" | "Router.stream",
+    f: (journey: Journey) => Effect.Effect<A, RouterError, R>,
+    answered: (journey: Journey, answer: A) => void
+  ): Effect.Effect<A, RouterError, R> =>
+    Effect.uninterruptibleMask((restore) => {
+      const run = (clock: Clock.Clock, span: RouteSpan | undefined) => {
+        teller.began()
+        const journey = new Journey(clock, teller.tell, span)
+        const routed = restore(f(journey))
+        return Effect.matchCauseEffect(span === undefined ? routed : span.around(routed), {
+          onFailure: (cause) => {
+            journey.failed(cause)
+            return Effect.failCause(cause)
+          },
+          onSuccess: (answer) => {
+            answered(journey, answer)
+            return Effect.succeed(answer)
+          }
+        })
       }
-      const timeoutMs = request.timeout === undefined ? settings.timeout : Duration.toMillis(request.timeout)
-      const deadlineMs = monotonicMs(yield* Effect.clock) + timeoutMs
-      const waits = (request.onSaturated ?? settings.waiting.onSaturated) === "wait"
-      return {
-        request,
-        inputTokens: yield* estimate(request, timeoutMs),
-        deadlineMs,
-        timeoutMs,
-        maxWaitMs: waits ? settings.waiting.maxWait : 0,
-        maxAttempts: request.maxAttempts ?? settings.maxAttempts,
-        attemptTimeoutMs: request.attemptTimeout === undefined
-          ? settings.attemptTimeout
-          : Duration.toMillis(request.attemptTimeout),
-        streams,
-        failed: [],
-        roundStart: 0
-      }
+      return settings.tracing
+        ? Effect.flatMap(RouteSpan.make(name), (span) => run(span.clock, span))
+        : Effect.clockWith((clock) => run(clock, undefined))
     })
 
+  const chat: RouterService["chat"] = (request) =>
+    begun(
+      "Router.chat",
+      (journey) => Effect.flatMap(routeOf(request, { journey, streams: false }), answered),
+      (journey, { provider }) => journey.answered(provider)
+    )
+
   const openStream: RouterService["openStream"] = (request, options = {}) =>
-    Effect.flatMap(routeOf(request, { streams: true }), (route) => openedStream(opened, services, route, options))
+    begun(
+      "Router.stream",
+      (journey) =>
+        Effect.flatMap(
+          routeOf(request, { journey, streams: true }),
+          (route) => openedStream(opened, services, route, options)
+        ),
+      // Its reader's end is the end.
+      () => {}
+    )
+
+  const explain: RouterService["explain"] = (request, { inputTokens } = {}) =>
+    Effect.gen(function*() {
+      const route = yield* routeOf(request, {
+        journey: new Journey(yield* Effect.clock, () => {}, undefined),
+        streams: false
+      })
+      const sized = inputTokens === undefined ? route : { ...route, inputTokens }
+      const asked = demandOf(sized, yield* registry.providers)
+      return yield* services.state.explain({
+        ...asked,
+        draw: yield* Random.next,
+        timeLeftMs: route.timeoutMs,
+        waitMs: route.maxWaitMs
+      })
+    })
 
   const force = (provider: string, circuit: ForcedCircuit) =>
     Effect.gen(function*() {
@@ -187,27 +205,43 @@ const make = Effect.gen(function*() {
         state.force(providers, provider, circuit),
         (cause) => new StateUnavailable({ cause })
       )
-      if (!moved) return yield* unknown(provider, providers)
+      if (!moved) return yield* unknownProvider(provider, providers)
     })
 
   // Requests in line choose among the newest list too, also while nobody else asks.
   const follow = (providers: ReadonlyArray<Provider>) =>
-    Effect.catchAllDefect(
-      state.snapshot(providers),
-      (defect) => Effect.logError("route-llm: the state could not follow the list of providers", defect)
-    )
+    Effect.catchAllDefect(state.snapshot(providers), (defect) => {
+      teller.stateFailed("snapshot", Cause.die(defect))
+      return Effect.logError("route-llm: the state could not follow the list of providers", defect)
+    })
   yield* registry.changes.pipe(Stream.runForEach(follow), Effect.forkScoped)
 
+  const snapshot = Effect.tapErrorCause(
+    Effect.flatMap(registry.providers, state.snapshot),
+    (cause) => Effect.sync(() => teller.stateFailed("snapshot", cause))
+  )
+
+  const report = Effect.gen(function*() {
+    const states = yield* snapshot
+    const waiting = yield* state.waiting
+    const timestamp = yield* Clock.currentTimeMillis
+    const report = toReport(states, { timestamp, startedAt, waiting, tally: teller.tally() })
+    teller.reported(report)
+    return report
+  })
+
   return Router.of({
-    chat: (request) => Effect.flatMap(routeOf(request, { streams: false }), answered),
+    chat,
     openStream,
     stream: (request) => toStream(openStream(request), textOf),
     streamParts: (request, options) => toStream(openStream(request, options), identity),
     forceOpen: (provider, options = {}) =>
       force(provider, { _tag: "Open", forMs: Duration.toMillis(options.for ?? Duration.infinity) }),
     forceClose: (provider) => force(provider, { _tag: "Closed" }),
-    status: Effect.map(Effect.flatMap(registry.providers, state.snapshot), toStatus),
-    events: Stream.merge(Stream.fromPubSub(events), state.changes, { haltStrategy: "left" })
+    explain,
+    status: Effect.map(snapshot, toStatus),
+    report,
+    events: teller.events
   })
 })
 

@@ -1,45 +1,185 @@
 /**
- * What a router tells about itself while it works. No event holds a key, a prompt or an answer.
+ * What a router tells about itself while it works. Each event is JSON as it stands, and travels as such. None holds a
+ * key, a prompt or an answer.
  *
  * @since 0.1.0
  */
-import { Context } from "effect"
-import type { Priority } from "./ChatRequest.ts"
-import type { FailureClass } from "./FailureClass.ts"
-import type { StateChange } from "./RouterState.ts"
+import { Context, Schema } from "effect"
+import { Priority } from "./ChatRequest.ts"
+import { RouteReason } from "./Explanation.ts"
+import { FailureClass } from "./FailureClass.ts"
+import { Dimension } from "./RateLimit.ts"
+import { CircuitState } from "./Status.ts"
+
+const { Finite } = Schema
+const Count = Schema.NonNegativeInt
+
+/** Milliseconds since 1970. */
+const timestamp = Finite
 
 /**
  * One attempt of one route has ended, in success or failure.
  *
  * @since 0.1.0
  */
-export interface RouteEvent {
-  readonly _tag: "RouteEvent"
-  readonly outcome: "success" | FailureClass
-  readonly provider: string
-  readonly model: string
+export const RouteEvent = Schema.TaggedStruct("RouteEvent", {
+  outcome: Schema.Union(Schema.Literal("success"), FailureClass),
+  provider: Schema.String,
+  model: Schema.String,
+  /** Why this provider. */
+  reason: RouteReason,
+  /** Of an attempt after the first: the one before it, and how that failed. */
+  fallbackFrom: Schema.optional(Schema.Struct({ provider: Schema.String, class: FailureClass })),
   /** As the vendor reported; the estimate where it reported none; 0 where a failed attempt's use is unknown. */
-  readonly inputTokens: number
-  readonly outputTokens: number
-  readonly latencyMs: number
+  inputTokens: Finite,
+  outputTokens: Finite,
+  latencyMs: Finite,
   /** Of an answer that was streamed and had begun. */
-  readonly firstTokenMs?: number | undefined
+  firstTokenMs: Schema.optional(Finite),
   /** In line, before this attempt. */
-  readonly waitedMs: number
+  waitedMs: Finite,
   /** Of the provider after this attempt: share of the scarcest limit that is free, 0 to 100. */
-  readonly headroomPct: number
+  headroomPct: Finite,
   /** Of the provider after this attempt. */
-  readonly circuitOpen: boolean
+  circuitOpen: Schema.Boolean,
   /** Milliseconds since 1970, when the attempt ended. */
-  readonly timestamp: number
+  timestamp,
   /** 1 for the first attempt of a route. */
-  readonly attemptNumber: number
-  readonly sessionId?: string | undefined
-  readonly priority: Priority
-}
+  attemptNumber: Count,
+  sessionId: Schema.optional(Schema.String),
+  priority: Priority
+}).annotations({ identifier: "RouteEvent" })
 
 /** @since 0.1.0 */
-export type RouterEvent = RouteEvent | StateChange
+export interface RouteEvent extends Schema.Schema.Type<typeof RouteEvent> {}
+
+/**
+ * A route goes on after an attempt that failed, which may be with the same provider. Told when the next call begins.
+ *
+ * @since 0.1.0
+ */
+export const FellBack = Schema.TaggedStruct("FellBack", {
+  from: Schema.String,
+  because: FailureClass,
+  to: Schema.String,
+  /** Of the attempt that begins. */
+  attemptNumber: Count,
+  timestamp,
+  sessionId: Schema.optional(Schema.String),
+  priority: Priority
+}).annotations({ identifier: "FellBack" })
+
+/** @since 0.1.0 */
+export interface FellBack extends Schema.Schema.Type<typeof FellBack> {}
+
+/**
+ * How a route can end: with an answer, with one of its errors, or given up by its caller.
+ *
+ * @since 0.1.0
+ */
+export const RouteOutcome = Schema.Literal(
+  "success",
+  "cancelled",
+  "InvalidRequest",
+  "UnknownProvider",
+  "NoProvidersConfigured",
+  "TokenLimitExceeded",
+  "NoCapacity",
+  "QueueFull",
+  "AllProvidersFailed",
+  "DeadlineExceeded",
+  "StateUnavailable",
+  "RouterClosed",
+  "StreamInterrupted"
+)
+
+/** @since 0.1.0 */
+export type RouteOutcome = typeof RouteOutcome.Type
+
+/**
+ * One route, with all its attempts, has ended.
+ *
+ * @since 0.1.0
+ */
+export const RouteEnded = Schema.TaggedStruct("RouteEnded", {
+  outcome: RouteOutcome,
+  /** Who answered. */
+  provider: Schema.optional(Schema.String),
+  /** Calls made. */
+  attempts: Count,
+  /** Of the whole route, waiting included. */
+  latencyMs: Finite,
+  /** In line, before the attempts that were made. */
+  waitedMs: Finite,
+  timestamp,
+  sessionId: Schema.optional(Schema.String),
+  priority: Priority
+}).annotations({ identifier: "RouteEnded" })
+
+/** @since 0.1.0 */
+export interface RouteEnded extends Schema.Schema.Type<typeof RouteEnded> {}
+
+/** A provider's circuit is in another state. @since 0.1.0 */
+export const CircuitMoved = Schema.TaggedStruct("CircuitMoved", {
+  provider: Schema.String,
+  from: CircuitState,
+  to: CircuitState,
+  timestamp
+}).annotations({ identifier: "CircuitMoved" })
+
+/** @since 0.1.0 */
+export interface CircuitMoved extends Schema.Schema.Type<typeof CircuitMoved> {}
+
+/** A provider is set aside; `forMs` is absent where that has no end. @since 0.1.0 */
+export const Benched = Schema.TaggedStruct("Benched", {
+  provider: Schema.String,
+  because: FailureClass,
+  forMs: Schema.optional(Finite),
+  timestamp
+}).annotations({ identifier: "Benched" })
+
+/** @since 0.1.0 */
+export interface Benched extends Schema.Schema.Type<typeof Benched> {}
+
+/** A limit in force is another one from now on: the vendor told it, or refused. @since 0.1.0 */
+export const LimitLearned = Schema.TaggedStruct("LimitLearned", {
+  provider: Schema.String,
+  dimension: Dimension,
+  limit: Finite,
+  timestamp
+}).annotations({ identifier: "LimitLearned" })
+
+/** @since 0.1.0 */
+export interface LimitLearned extends Schema.Schema.Type<typeof LimitLearned> {}
+
+/** The store behind the router failed in what it was asked for. @since 0.1.0 */
+export const StateFailed = Schema.TaggedStruct("StateFailed", {
+  operation: Schema.Literal("reserve", "settle", "snapshot", "explain"),
+  message: Schema.String,
+  timestamp
+}).annotations({ identifier: "StateFailed" })
+
+/** @since 0.1.0 */
+export interface StateFailed extends Schema.Schema.Type<typeof StateFailed> {}
+
+/**
+ * The events of a router's `events`. What changes in the state (circuits, benches, limits) is heard a moment later than what
+ * happens to requests.
+ *
+ * @since 0.1.0
+ */
+export const RouterEvent = Schema.Union(
+  RouteEvent,
+  FellBack,
+  RouteEnded,
+  CircuitMoved,
+  Benched,
+  LimitLearned,
+  StateFailed
+).annotations({ identifier: "RouterEvent" })
+
+/** @since 0.1.0 */
+export type RouterEvent = typeof RouterEvent.Type
 
 /**
  * Called with each `RouteEvent`, in the caller's fiber, before the answer is handed over. What it throws changes

@@ -144,12 +144,14 @@ const guarded = (policy: Policy): Policy => (candidate, lane) => {
 
 const policies = { formula, fit }
 
+const known: ReadonlyArray<Policy> = [formula, fit]
+
 const PolicyOption = Schema.transform(
   Schema.Union(Schema.Literal("formula", "fit"), Schema.declare(isPolicy, { description: "a policy function" })),
   Schema.declare(isPolicy),
   {
     strict: true,
-    decode: (given) => typeof given === "string" ? policies[given] : guarded(given),
+    decode: (given) => typeof given === "string" ? policies[given] : known.includes(given) ? given : guarded(given),
     encode: (policy) => policy
   }
 )
@@ -203,6 +205,11 @@ const Settings = Schema.Struct({
   rounds: fallback(RoundsOption, backoff),
   /** What bounds the calls of further rounds, so that retries never become the load. */
   retryBudget: fallback(Budget, Schema.decodeSync(Budget)({})),
+  /**
+   * One span a request and one a call, by OpenTelemetry's `gen_ai.*` conventions, into whatever tracer there is; default
+   * false, which costs nothing. See `RouterMetrics` for what is measured either way.
+   */
+  tracing: fallback(Schema.Boolean, false),
   /** Rows over `consequences`: what a failure of one class does, field by field. */
   failures: fallback(FailureTable, Schema.decodeSync(FailureTable)({}))
 })

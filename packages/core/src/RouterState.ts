@@ -8,10 +8,12 @@
 import { Context, type Effect, Layer, type Stream } from "effect"
 import type { Priority } from "./ChatRequest.ts"
 import type { Usage } from "./ChatResponse.ts"
+import type { Explanation, RefusalReason, RouteReason } from "./Explanation.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import { makeMemoryState } from "./internal/memoryState.ts"
 import type { ProviderSpec } from "./Provider.ts"
 import type { Dimension, LimitReading } from "./RateLimit.ts"
+import type { CircuitState } from "./Status.ts"
 
 /**
  * What one attempt asks of the ledger.
@@ -39,30 +41,9 @@ export interface Demand {
   readonly streams?: boolean | undefined
   /** `false`: no provider that is out of service, even if all are; see `RouterOptions.breaker.lastResort`. */
   readonly lastResort?: boolean | undefined
+  /** The decision is wanted as a table, beside its result. */
+  readonly explain?: boolean | undefined
 }
-
-/**
- * - `full`: a limit has no room for this request in its lane;
- * - `too_large`: it would not fit if nothing else were counted;
- * - `circuit_open`, `probing`: the breaker is open, or half-open with its one probe under way;
- * - `ramping`: the circuit has just closed, and as many calls are under way as may be yet;
- * - `benched`: set aside until a known time;
- * - `kept`: its room is kept for a request that has waited too long;
- * - `tried`: this route has called it already, or what others said rules it out;
- * - `not_forced`: another provider was forced.
- *
- * @since 0.1.0
- */
-export type RefusalReason =
-  | "full"
-  | "too_large"
-  | "circuit_open"
-  | "probing"
-  | "ramping"
-  | "benched"
-  | "kept"
-  | "tried"
-  | "not_forced"
 
 /**
  * Why a provider was not a candidate, and in how many ms that ends as far as the ledger can tell (`Infinity`: not by
@@ -104,6 +85,10 @@ export interface Reservation {
   readonly streams?: boolean | undefined
   /** Another candidate is in service, or will be in the first half of the request's time, and not too small for it. */
   readonly hasAlternative: boolean
+  /** Why this provider; absent where the driver does not tell. */
+  readonly reason?: RouteReason | undefined
+  /** The decision, where the demand asked for it and the driver tells it. */
+  readonly explanation?: Explanation | undefined
 }
 
 /**
@@ -141,12 +126,14 @@ export interface ProviderState {
   /** Moving averages: of whole calls, and to the first token of streamed ones. */
   readonly latencyMs: number
   readonly firstTokenMs: number
-  readonly circuit: "closed" | "open" | "half_open"
+  readonly circuit: CircuitState
   /** While the circuit is open: how long until it lets a probe through; absent where it waits for `forceClose`. */
   readonly circuitRetryAfterMs?: number | undefined
   readonly benched?: { readonly forMs: number; readonly because: FailureClass } | undefined
   /** How long until it runs dry at the present rate, within the look-ahead. */
   readonly dryInMs?: number | undefined
+  /** How its newest call that failed did; cancelled ones are no failures. */
+  readonly lastError?: { readonly class: FailureClass; readonly agoMs: number } | undefined
 }
 
 /**
@@ -199,8 +186,8 @@ export type StateChange =
   | {
     readonly _tag: "CircuitMoved"
     readonly provider: string
-    readonly from: ProviderState["circuit"]
-    readonly to: ProviderState["circuit"]
+    readonly from: CircuitState
+    readonly to: CircuitState
     readonly atMs: number
   }
   | {
@@ -267,6 +254,8 @@ export interface RouterStateService {
   readonly settle: (reservation: Reservation, settlement: Settlement) => Effect.Effect<Settled | undefined>
   /** Every provider as it stands. The list is the one that requests in line choose from until there is a newer one. */
   readonly snapshot: (providers: ReadonlyArray<ProviderSpec>) => Effect.Effect<ReadonlyArray<ProviderState>>
+  /** The decision that the demand would meet now, the line left aside; nothing is taken. */
+  readonly explain: (demand: Demand) => Effect.Effect<Explanation>
   /** Moves a provider's circuit by hand; `false` where the list has none of that name. */
   readonly force: (
     providers: ReadonlyArray<ProviderSpec>,

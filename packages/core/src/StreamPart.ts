@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { FinishReason, Usage } from "./ChatResponse.ts"
+import type { RouteTrace } from "./Explanation.ts"
 import type { FailureClass } from "./FailureClass.ts"
 import type { LimitReading } from "./RateLimit.ts"
 
@@ -83,6 +84,8 @@ export type StreamPart =
     readonly latencyMs: number
     readonly firstTokenMs: number
     readonly attempts: number
+    /** Each attempt with the decision that led to it; where the request had `explain: true`. */
+    readonly route?: RouteTrace | undefined
   }
 
 /**

@@ -40,6 +40,17 @@ describe("PromiseRouter", () => {
     await expect(router.forceOpen("z")).rejects.toMatchObject({ _tag: "UnknownProvider" })
   })
 
+  it("tells where a request would go, and the whole picture", async () => {
+    await using router = routerOver({ a: {}, b: { weight: 9, tpm: 1_000 } })
+    expect(await router.explain(hello)).toMatchObject({ chosen: "b", reason: "ranked" })
+    expect(await router.explain(hello, { inputTokens: 5_000 })).toMatchObject({ chosen: "a", inputTokens: 5_000 })
+    await expect(router.explain({ ...hello, forceProvider: "z" })).rejects.toMatchObject({ _tag: "UnknownProvider" })
+    expect((await router.chat({ ...hello, explain: true })).route?.attempts).toMatchObject([{ provider: "b" }])
+    const { providers, totals } = await router.report()
+    expect(providers.map(({ name }) => name)).toEqual(["a", "b"])
+    expect(totals).toMatchObject({ requests: 1, served: 1, tpmUsed: 20 })
+  })
+
   it("says so when it is used after it was closed", async () => {
     const router = routerOver({ a: {} })
     await router.close()

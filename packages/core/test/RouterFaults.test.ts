@@ -87,7 +87,10 @@ describe("the user's own parts", () => {
     })
     return Effect.gen(function*() {
       const router = yield* Router
-      const events = yield* Effect.fork(Stream.runCollect(Stream.take(router.events, 2)))
+      const events = yield* Effect.fork(Stream.runCollect(Stream.take(
+        Stream.filter(router.events, (event) => event._tag === "RouteEvent"),
+        2
+      )))
       yield* Effect.yieldNow()
       yield* TestClock.adjust("1 second")
       expect(yield* chat({ sessionId: "s", priority: "high" })).toMatchObject({ provider: "b", attempts: 2 })

@@ -22,6 +22,7 @@ describe("keys in a vendor's words", () => {
     ["Invalid URL redis://:can/ary@host:6379/0", "ary"],
     ["proxy https://user:canary@proxy.example.com:8080/x failed", "canary"],
     ["https://canary@o1.ingest.example.com/2", "canary"],
+    ["connect failed: redis://:can@ary@host:6379", "can@"],
     ["password=canary123456", "canary"]
   ])("%s", (message, secret) => {
     expect(said(message)).not.toContain(secret)

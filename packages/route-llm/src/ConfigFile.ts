@@ -23,8 +23,8 @@
  *
  * @since 0.1.0
  */
-import { FileSystem } from "@effect/platform"
 import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { type ConfigIssue, decodeRouterConfig, InvalidConfig, type RouterConfig } from "@route-llm/core"
 import { Array as Arr, Effect } from "effect"
 import { type Document, LineCounter, parseDocument, visit, type YAMLError } from "yaml"

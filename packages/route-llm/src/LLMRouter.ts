@@ -16,13 +16,14 @@
  *
  * @since 0.1.0
  */
-import { NodeFileSystem } from "@effect/platform-node"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import {
   type CallOptions,
   type ChatRequest,
   type ChatResponse,
   decodeRouterConfig,
   DuplicateProvider,
+  type Explanation,
   InvalidConfig,
   type MissingPackage,
   PromiseRouter,
@@ -32,6 +33,7 @@ import {
   type ProviderRegistryService,
   type RouteEvent,
   RouteListener,
+  type Router,
   RouterClosed,
   type RouterConfig,
   type RouterConfigInput,
@@ -40,19 +42,17 @@ import {
   type RouterOptionsInput,
   RouterState,
   type RouterStatus,
+  type StatusReport,
   type StreamOptions,
   type StreamPart,
   TokenEstimator,
   toRouterOptions
 } from "@route-llm/core"
 import {
-  type Adapter,
   type AdapterName,
   adapterNames,
-  adapters,
   type AnyClient,
   type ClientOptions,
-  connectProvider,
   isAdapterName,
   makeProvider,
   recognise
@@ -61,6 +61,7 @@ import { Cause, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
 import * as ConfigEnv from "./ConfigEnv.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import { checkConfig } from "./internal/checkConfig.ts"
+import { adapterOf, connectEntry, type ProviderEntry } from "./internal/entries.ts"
 
 /**
  * @since 0.1.0
@@ -87,8 +88,6 @@ export type RegisterOptions = Omit<ClientOptions<AnyClient>, "name" | "apiKey"> 
   readonly adapter?: AdapterName | undefined
 }
 
-type ProviderEntry = RouterConfig["providers"][number]
-
 /** The value, or the error itself rather than Effect's wrapping of it. */
 const unwrap = <A, E>(exit: Exit.Exit<A, E>): A => {
   if (Exit.isSuccess(exit)) return exit.value
@@ -97,25 +96,6 @@ const unwrap = <A, E>(exit: Exit.Exit<A, E>): A => {
 
 const invalid = (source: string, path: string, issue: string): InvalidConfig =>
   new InvalidConfig({ source, issues: [{ path, issue }] })
-
-const adapterOf = (name: AdapterName): Adapter<AnyClient> => adapters[name] as Adapter<AnyClient>
-
-const connectEntry = (entry: ProviderEntry) => {
-  const { adapter, apiKey, baseUrl, contextWindow, counting, model, name, weight } = entry
-  const limits = {
-    rpm: entry.rpmLimit,
-    tpm: entry.tpmLimit,
-    inputTpm: entry.inputTpmLimit,
-    outputTpm: entry.outputTpmLimit,
-    rpd: entry.rpdLimit,
-    tpd: entry.tpdLimit,
-    concurrency: entry.concurrencyLimit
-  }
-  const named = adapter ?? entry.name
-  return isAdapterName(named) && apiKey !== undefined
-    ? connectProvider(adapterOf(named), { name, model, baseUrl, contextWindow, weight, counting, apiKey, ...limits })
-    : Effect.dieMessage("a checked configuration lacks an adapter or a key")
-}
 
 const byoc = (name: string, { adapter, ...options }: RegisterOptions): Provider => {
   const adapterName = adapter ?? recognise(options.client)
@@ -144,6 +124,8 @@ export class LLMRouter implements AsyncDisposable {
   #connecting: Promise<void> | undefined
   /** Names that the configuration takes, before its clients are made. */
   readonly #configured: ReadonlySet<string>
+  readonly #runtime: ManagedRuntime.ManagedRuntime<Router, InvalidConfig | MissingPackage>
+  #handler: Promise<(request: Request) => Promise<Response>> | undefined
   #closed = false
 
   private constructor(config: RouterConfig, { estimator, onRoute, router = {} }: LLMRouterOptions) {
@@ -160,7 +142,8 @@ export class LLMRouter implements AsyncDisposable {
       Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
       Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))
     )
-    this.#router = new PromiseRouter(ManagedRuntime.make(Live), () => this.#connecting)
+    this.#runtime = ManagedRuntime.make(Live)
+    this.#router = new PromiseRouter(this.#runtime, () => this.#connecting)
     const enabled = config.providers.filter((entry) => entry.enabled !== false)
     this.#configured = new Set(enabled.map(({ name }) => name))
     if (enabled.length > 0) this.#connecting = this.#connect(enabled)
@@ -218,6 +201,31 @@ export class LLMRouter implements AsyncDisposable {
   /** Every provider as it stands now, by name. */
   status(): Promise<RouterStatus> {
     return this.#router.status()
+  }
+
+  /** The same in the order of the list, with those who wait and sums since the router was made. */
+  report(): Promise<StatusReport> {
+    return this.#router.report()
+  }
+
+  /** Where the request would go now, and why; nothing is sent. Rejects with `InvalidRequest` or `UnknownProvider`. */
+  explain(request: ChatRequest): Promise<Explanation> {
+    return this.#router.explain(request)
+  }
+
+  /**
+   * Serves `/status`, `/events`, `/explain` and `/metrics`, to be looked at only; see `RouterHttp`. The last part of the
+   * path decides, so it may be mounted anywhere. It needs no `this`, and never rejects.
+   */
+  readonly statusHandler = async (request: Request): Promise<Response> => {
+    this.#handler ??= import("./http/webHandler.ts").then(({ makeWebHandler }) =>
+      makeWebHandler(async () => {
+        if (this.#closed) throw new RouterClosed()
+        await this.#connecting
+        return await this.#runtime.runtime()
+      })
+    )
+    return (await this.#handler)(request)
   }
 
   /** Takes a provider out of service, for so long or until `forceClose`; rejects with `UnknownProvider`. */

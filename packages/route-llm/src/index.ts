@@ -1,4 +1,5 @@
 /**
  * @since 0.1.0
  */
+export * as RouterHttp from "./http/RouterHttp.ts"
 export * from "./LLMRouter.ts"

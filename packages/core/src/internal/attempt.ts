@@ -3,18 +3,23 @@ import type { Provider, ProviderFailure } from "../Provider.ts"
 import type { ProviderRegistryService } from "../ProviderRegistry.ts"
 import { DeadlineExceeded, RouterClosed } from "../RouterError.ts"
 import type { RouterError } from "../RouterError.ts"
+import type { RouterSettings } from "../RouterOptions.ts"
 import type { Reservation } from "../RouterState.ts"
 import type { Budget } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
 import type { Called } from "./ending.ts"
 import type { GuardedState } from "./guardedState.ts"
 import type { RetryBudget } from "./RetryBudget.ts"
-import { exhausted, type Route, turnedAway } from "./route.ts"
+import { exhausted, fellBackOf, type Route, turnedAway } from "./route.ts"
+import type { Teller } from "./teller.ts"
+import { CallSpan } from "./tracing.ts"
 
 interface Services {
   readonly registry: ProviderRegistryService
   readonly state: GuardedState
+  readonly settings: RouterSettings
   readonly budget: RetryBudget
+  readonly teller: Teller
 }
 
 /** The call of a provider whose capacity is reserved. It settles the reservation, whatever happens. */
@@ -43,7 +48,8 @@ const triedBy = ({ failed, roundStart }: Route, providers: ReadonlyArray<Provide
   return [...tried, ...providers.flatMap(({ contextWindow = Infinity, name }) => contextWindow <= window ? [name] : [])]
 }
 
-const demandOf = (route: Route, providers: ReadonlyArray<Provider>) => {
+/** What the route's next attempt asks for, but for its draw and its times. */
+export const demandOf = (route: Route, providers: ReadonlyArray<Provider>) => {
   const { inputTokens, request } = route
   return {
     providers,
@@ -54,6 +60,7 @@ const demandOf = (route: Route, providers: ReadonlyArray<Provider>) => {
     forceProvider: request.forceProvider,
     lastResort: request.lastResort,
     streams: route.streams,
+    explain: request.explain,
     tried: triedBy(route, providers)
   }
 }
@@ -102,8 +109,13 @@ export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
           yield* services.state.settle(reservation, { _tag: "Unused" })
           return yield* exhausted(route, [], nowMs, "retryBudget")
         }
+        route.journey.called(waitedMs)
+        const fellBack = fellBackOf(route, provider.name, clock.unsafeCurrentTimeMillis())
+        if (fellBack !== undefined) services.teller.tell(fellBack)
         const timeoutMs = attemptMs(route, reservation, leftMs)
-        return yield* call(route, { provider, reservation, waitedMs }, { timeoutMs, restore })
+        const span = services.settings.tracing ? yield* CallSpan.make({ ...route, provider }) : undefined
+        const calling = call(route, { provider, reservation, waitedMs, span }, { timeoutMs, restore })
+        return yield* span === undefined ? calling : span.around(calling)
       })
     )
   return attempt

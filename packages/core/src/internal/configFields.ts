@@ -14,11 +14,15 @@ const secret = (holds: (value: string) => boolean, allowed: string) => {
     return typeof value === "string" && holds(value)
   }
   return allowsSecret(
-    Schema.transform(Schema.declare(isHeld), Schema.RedactedFromSelf(Schema.String), {
-      strict: true,
-      decode: (input) => typeof input === "string" ? Redacted.make(input) : input,
-      encode: (kept) => kept
-    }),
+    Schema.transform(
+      Schema.declare(isHeld, { jsonSchema: { type: "string" } }),
+      Schema.RedactedFromSelf(Schema.String),
+      {
+        strict: true,
+        decode: (input) => typeof input === "string" ? Redacted.make(input) : input,
+        encode: (kept) => kept
+      }
+    ),
     allowed
   )
 }

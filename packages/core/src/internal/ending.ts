@@ -1,17 +1,18 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import type { ProviderResponse } from "../ChatResponse.ts"
 import type { Provider, ProviderFailure } from "../Provider.ts"
-import type { RouteEvent } from "../RouterEvent.ts"
 import type { RouterSettings } from "../RouterOptions.ts"
 import type { Reservation, Settlement } from "../RouterState.ts"
 import type { GuardedState } from "./guardedState.ts"
 import { eventOf, type Route } from "./route.ts"
+import type { Teller } from "./teller.ts"
+import type { CallSpan } from "./tracing.ts"
 
 /** What the end of an attempt needs. */
 export interface Ending {
   readonly state: GuardedState
   readonly settings: RouterSettings
-  readonly publish: (event: RouteEvent) => void
+  readonly teller: Teller
 }
 
 /** A reservation that was granted, and how long the route waited for it. */
@@ -19,11 +20,12 @@ export interface Called {
   readonly provider: Provider
   readonly reservation: Reservation
   readonly waitedMs: number
+  readonly span: CallSpan | undefined
 }
 
 /** How an attempt ended: what is known of the answer, or why there is none. */
 export interface Outcome {
-  readonly exit: Exit.Exit<Pick<ProviderResponse, "model" | "usage">, ProviderFailure>
+  readonly exit: Exit.Exit<Pick<ProviderResponse, "model" | "usage" | "finishReason">, ProviderFailure>
   readonly latencyMs: number
   readonly settlement: Exclude<Settlement, { readonly _tag: "Unused" }>
 }
@@ -58,17 +60,24 @@ const note = (
   route.failed.push({ provider: name, model, action, timestamp, ...said })
 }
 
+/** Whether the vendor has told what the call took. */
+const isReported = ({ exit, settlement }: Outcome): boolean =>
+  (Exit.isSuccess(exit) ? exit.value.usage : settlement.usage) !== undefined
+
 /** The end of an attempt: its reservation is settled, whoever listens is told, and the route remembers a failure. */
 export const endAttempt = (
-  { publish, settings, state }: Ending,
+  { settings, state, teller }: Ending,
   route: Route,
-  { provider, reservation, waitedMs }: Called,
+  { provider, reservation, span, waitedMs }: Called,
   outcome: Outcome
 ): Effect.Effect<void> =>
   Effect.clockWith((clock) =>
     Effect.map(state.settle(reservation, outcome.settlement), (after) => {
       const timestamp = clock.unsafeCurrentTimeMillis()
-      publish(eventOf(route, reservation, outcome, { provider, state: after, waitedMs, timestamp }))
+      const event = eventOf(route, reservation, outcome, { provider, state: after, waitedMs, timestamp })
+      route.journey.explain(event, reservation)
+      span?.end({ event, exit: outcome.exit })
+      teller.attemptEnded(event, { requestModel: provider.model, isReported: isReported(outcome) })
       note(settings, route, provider, outcome, timestamp)
     })
   )

@@ -1,7 +1,12 @@
 import { Cause, Effect, Exit } from "effect"
+import type { Explanation } from "../Explanation.ts"
 import { StateUnavailable } from "../RouterError.ts"
 import type { Decision, Demand, Reservation, Restore, RouterStateService, Settled, Settlement } from "../RouterState.ts"
+import type { Teller } from "./teller.ts"
 import { within } from "./within.ts"
+
+/** What an explanation may take. */
+const longestExplainMs = 5_000
 
 /** What settling may hold up an answer, at most. */
 const longestSettleMs = 1_000
@@ -13,11 +18,13 @@ export type Answer = Decision | { readonly _tag: "Overdue" }
 export interface GuardedState {
   readonly reserve: (demand: Demand, restore: Restore) => Effect.Effect<Answer, StateUnavailable>
   readonly settle: (reservation: Reservation, settlement: Settlement) => Effect.Effect<Settled | undefined>
+  readonly explain: (demand: Demand) => Effect.Effect<Explanation, StateUnavailable>
 }
 
-const overdue: unique symbol = Symbol("route-llm/overdue")
+/** One for all, told apart by its identity. */
+const overdue = new Error("it has not answered in time")
 
-export const guardState = (state: RouterStateService): GuardedState => {
+export const guardState = (state: RouterStateService, { stateFailed }: Pick<Teller, "stateFailed">): GuardedState => {
   // A state in this process needs no timer: it ends each wait itself, and settles at once.
   const bounded = (restore: Restore, ms: number): Restore =>
     state.isLocal ? restore : (effect) => restore(within(effect, ms, () => Exit.die(overdue)))
@@ -35,16 +42,28 @@ export const guardState = (state: RouterStateService): GuardedState => {
         Effect.suspend(() => state.reserve(demand, bounded(restore, demand.timeLeftMs))),
         (cause): Effect.Effect<Answer, StateUnavailable> => {
           const fault = Cause.squash(cause)
-          return fault === overdue ? Effect.succeed({ _tag: "Overdue" }) : new StateUnavailable({ cause: fault })
+          if (fault === overdue) return Effect.succeed({ _tag: "Overdue" })
+          if (!Cause.isInterruptedOnly(cause)) stateFailed("reserve", cause)
+          return new StateUnavailable({ cause: fault })
         }
       ),
     // Once more, since a reservation that nobody settles takes capacity for ever; the answer does not wait for it.
     settle: (reservation, settlement) =>
-      Effect.catchAllCause(settleOnce(reservation, settlement), () =>
-        settleOnce(reservation, settlement).pipe(
+      Effect.catchAllCause(settleOnce(reservation, settlement), (first) => {
+        stateFailed("settle", first)
+        return settleOnce(reservation, settlement).pipe(
           Effect.catchAllCause((cause) => Effect.logError("route-llm: a reservation could not be settled", cause)),
           Effect.forkDaemon,
           Effect.as(undefined)
-        ))
+        )
+      }),
+    explain: (demand) => {
+      const explained = Effect.suspend(() => state.explain(demand))
+      const inTime = state.isLocal ? explained : within(explained, longestExplainMs, () => Exit.die(overdue))
+      return Effect.catchAllCause(inTime, (cause) => {
+        stateFailed("explain", cause)
+        return new StateUnavailable({ cause: Cause.squash(cause) })
+      })
+    }
   }
 }

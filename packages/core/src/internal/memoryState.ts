@@ -1,7 +1,8 @@
-import { Deferred, Effect, PubSub, Ref, type Scope, STM, Stream, TRef } from "effect"
+import { Deferred, Effect, Ref, type Scope, STM, TRef } from "effect"
 import { RouterOptions } from "../RouterOptions.ts"
 import type { Decision, RouterStateService, StateChange } from "../RouterState.ts"
 import { monotonicMs } from "./clock.ts"
+import { makeHub } from "./hub.ts"
 import { Ledger } from "./kernel/Ledger.ts"
 import { Line } from "./kernel/Line.ts"
 import type { Waiter } from "./kernel/Waiter.ts"
@@ -25,8 +26,8 @@ const never = Number.POSITIVE_INFINITY
 export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Scope> = Effect.gen(function*() {
   const settings = yield* RouterOptions
   const scope = yield* Effect.scope
-  const changes = yield* PubSub.sliding<StateChange>(changesKept)
-  const ledger = new Ledger(settings, (change) => changes.unsafeOffer(change))
+  const changes = yield* makeHub<StateChange>(changesKept)
+  const ledger = new Ledger(settings, changes.offer)
   const state = yield* Ref.make(new Line(ledger, settings.waiting))
   // Kept beside the line's state and set in the same step: whoever tells the dispatcher last tells it the newest.
   let wakeAtMs = never
@@ -80,6 +81,7 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
         line.dispatch(now)
         return snapshot
       }),
+    explain: (demand) => step((line, now) => line.ledger.explain(demand, now)),
     force: (providers, name, circuit) =>
       step((line, now) => {
         const moved = line.ledger.force(providers, name, circuit, now)
@@ -87,7 +89,7 @@ export const makeMemoryState: Effect.Effect<RouterStateService, never, Scope.Sco
         return moved
       }),
     waiting: Effect.map(Ref.get(state), (line) => line.waiting),
-    changes: Stream.fromPubSub(changes)
+    changes: changes.values
   }
 })
 

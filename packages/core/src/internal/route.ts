@@ -1,6 +1,7 @@
 import { Either, Exit, type ParseResult, Schema } from "effect"
 import { ChatRequest } from "../ChatRequest.ts"
 import type { ProviderResponse } from "../ChatResponse.ts"
+import type { RouteReason } from "../Explanation.ts"
 import type { Provider } from "../Provider.ts"
 import {
   AllProvidersFailed,
@@ -12,9 +13,10 @@ import {
   UnknownProvider
 } from "../RouterError.ts"
 import type { EndedBy, FailedAttempt, RouterError } from "../RouterError.ts"
-import type { RouteEvent } from "../RouterEvent.ts"
+import type { FellBack, RouteEvent } from "../RouterEvent.ts"
 import type { Refusal, Reservation, Settled } from "../RouterState.ts"
 import type { Outcome } from "./ending.ts"
+import type { Journey } from "./Journey.ts"
 import { toIssues } from "./schemaIssues.ts"
 
 const validate = Schema.validateEither(ChatRequest, { onExcessProperty: "error" })
@@ -32,6 +34,7 @@ export const checkRequest = (request: ChatRequest): Either.Either<ChatRequest, I
 
 /** One request on its way through attempts. */
 export interface Route {
+  readonly journey: Journey
   readonly request: ChatRequest
   readonly inputTokens: number
   readonly deadlineMs: number
@@ -129,8 +132,43 @@ export const answerOf = (route: Route, reservation: Reservation, response: Provi
   attempts: route.failed.length + 1,
   finishReason: response.finishReason,
   toolCalls: response.toolCalls,
+  route: route.journey.trace,
   raw: response.raw
 })
+
+/** Why it was granted there; of a driver that does not tell, as far as the request says. */
+const reasonOf = ({ request }: Route, { lastResort, reason }: Reservation): RouteReason =>
+  reason ?? (lastResort === true ? "last_resort" : request.forceProvider === undefined ? "ranked" : "forced")
+
+/** The attempt before, and how it failed. */
+const fallbackOf = ({ failed }: Route): RouteEvent["fallbackFrom"] => {
+  const before = failed.at(-1)
+  return before && { provider: before.provider, class: before.class }
+}
+
+/** What is told of a call that begins after another has failed; of the first call, nothing. */
+export const fellBackOf = (route: Route, to: string, timestamp: number): FellBack | undefined => {
+  const from = fallbackOf(route)
+  const { priority, sessionId } = route.journey
+  return from && {
+    _tag: "FellBack",
+    from: from.provider,
+    because: from.class,
+    to,
+    attemptNumber: route.failed.length + 1,
+    timestamp,
+    sessionId,
+    priority
+  }
+}
+
+const nothing: Tokens = { inputTokens: 0, outputTokens: 0 }
+
+/** A provider may be anyone's own code: what it reports is told only where it is a count. */
+const counted = (reported: Tokens, otherwise: Tokens): Tokens => {
+  const count = (of: keyof Tokens) => Number.isFinite(reported[of]) && reported[of] >= 0 ? reported[of] : otherwise[of]
+  return { inputTokens: count("inputTokens"), outputTokens: count("outputTokens") }
+}
 
 /** What is told of an attempt that has ended; `state` is the provider's after it. */
 export const eventOf = (
@@ -145,12 +183,14 @@ export const eventOf = (
   }
 ): RouteEvent => ({
   _tag: "RouteEvent",
+  reason: reasonOf(route, reservation),
+  fallbackFrom: fallbackOf(route),
   outcome: settlement._tag === "Failure" ? settlement.class : "success",
   provider: reservation.provider,
-  model: Exit.isSuccess(exit) ? exit.value.model : after.provider.model,
+  model: Exit.isSuccess(exit) && typeof exit.value.model === "string" ? exit.value.model : after.provider.model,
   ...(Exit.isSuccess(exit)
-    ? tokensOf(exit.value, reservation)
-    : { inputTokens: settlement.usage?.inputTokens ?? 0, outputTokens: settlement.usage?.outputTokens ?? 0 }),
+    ? counted(exit.value.usage ?? reservation, reservation)
+    : counted(settlement.usage ?? nothing, nothing)),
   latencyMs,
   firstTokenMs: settlement.firstTokenMs,
   waitedMs: after.waitedMs,

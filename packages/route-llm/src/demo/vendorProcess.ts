@@ -1,6 +1,6 @@
 import { LoopbackVendor } from "@route-llm/providers/testing"
 import { Effect, Runtime } from "effect"
-import type { VendorMessage, VendorProcessOptions } from "./vendors.ts"
+import type { VendorMessage, VendorOrder, VendorProcessOptions } from "./vendors.ts"
 
 /** The process of the demo's vendors: serves until its parent goes. */
 const program = Effect.gen(function*() {
@@ -16,7 +16,15 @@ const program = Effect.gen(function*() {
     yield* tell({ _tag: "Counts", counts: Object.fromEntries(rows) })
   })
   const runtime = yield* Effect.runtime()
-  process.on("message", () => Runtime.runFork(runtime, counts))
+  const obey = (order: VendorOrder) =>
+    order._tag === "Count"
+      ? counts
+      : Effect.forEach(
+        running.filter(({ vendor }) => vendor === order.vendor),
+        (vendor) => vendor.setFault(order.fault),
+        { discard: true }
+      )
+  process.on("message", (order: VendorOrder) => Runtime.runFork(runtime, obey(order)))
   process.on("disconnect", () => process.exit(0))
   yield* tell({ _tag: "Ready", urls: Object.fromEntries(running.map(({ url, vendor }) => [vendor, url])) })
   return yield* Effect.never

@@ -1,5 +1,5 @@
 import type { AdapterName } from "@route-llm/providers"
-import type { Counts } from "@route-llm/providers/testing"
+import type { Counts, Fault } from "@route-llm/providers/testing"
 import { Effect, type Scope } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -25,6 +25,11 @@ export interface VendorProcessOptions {
   readonly seed: number
 }
 
+/** What the process of the vendors is told: to count, or that a vendor meets every request with a fault from now on. */
+export type VendorOrder =
+  | { readonly _tag: "Count" }
+  | { readonly _tag: "SetFault"; readonly vendor: AdapterName; readonly fault: Fault | undefined }
+
 /** What the process of the vendors says: their addresses once, then their counts whenever asked. */
 export type VendorMessage =
   | { readonly _tag: "Ready"; readonly urls: Readonly<Record<string, string>> }
@@ -34,6 +39,8 @@ export type VendorMessage =
 export interface Vendors {
   readonly urls: Readonly<Record<string, string>>
   readonly counts: Effect.Effect<Readonly<Record<string, Counts>>>
+  /** What every request to the vendor meets from now on; `undefined`: it is served again. */
+  readonly setFault: (vendor: AdapterName, fault: Fault | undefined) => Effect.Effect<void>
 }
 
 const next = <Tag extends VendorMessage["_tag"]>(child: ChildProcess, tag: Tag) =>
@@ -64,11 +71,13 @@ export const startVendors = (options: VendorProcessOptions): Effect.Effect<Vendo
       (running) => Effect.sync(() => running.kill())
     )
     const { urls } = yield* next(child, "Ready")
+    const order = (message: VendorOrder) => void child.send(message)
     return {
       urls,
       counts: Effect.suspend(() => {
-        child.send("counts")
+        order({ _tag: "Count" })
         return next(child, "Counts")
-      }).pipe(Effect.map(({ counts }) => counts))
+      }).pipe(Effect.map(({ counts }) => counts)),
+      setFault: (vendor, fault) => Effect.sync(() => order({ _tag: "SetFault", vendor, fault }))
     }
   })

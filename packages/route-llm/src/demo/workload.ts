@@ -1,4 +1,4 @@
-import { FileSystem } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
 import { busiest, parseTrace, synthetic, type Workload } from "@route-llm/core/simulation"
 import { Duration, Effect, Option } from "effect"
 

@@ -8,6 +8,7 @@
  * - request and input: from the reservation to one window after `min(completion, reservation + transit)`;
  * - output: from the reservation to one window after its completion.
  */
+import type { Explanation, RouteReason } from "../../Explanation.ts"
 import type { ProviderSpec } from "../../Provider.ts"
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type {
@@ -21,8 +22,9 @@ import type {
   Settlement,
   StateChange
 } from "../../RouterState.ts"
-import { admits, mayTake, refusal } from "./Admission.ts"
+import { admits, isExcluded, mayTake, refusal } from "./Admission.ts"
 import { forcedClosed, forcedOpen, onGrant } from "./Breaker.ts"
+import { explanation } from "./Explaining.ts"
 import { type LastResort, lastResort } from "./LastResort.ts"
 import { Pins } from "./Pins.ts"
 import { type Counts, ProviderLedger } from "./ProviderLedger.ts"
@@ -95,7 +97,7 @@ export class Ledger {
   /** Takes the capacity of the best candidate; `undefined` where none may take the request. */
   place(demand: Demand): Reservation | undefined {
     const chosen = this.decide(demand)
-    return chosen === undefined ? undefined : this.#grant(chosen, demand, false)
+    return chosen === undefined ? undefined : this.#grant(chosen, demand, this.#reason(chosen, demand))
   }
 
   /** When a call may go out as a last resort; `Infinity` where that is no question. */
@@ -108,7 +110,7 @@ export class Ledger {
     const found = this.#lastResort(demand)
     if (found === undefined || found.atMs > this.#lastMs) return undefined
     this.#lastResortMs = this.#lastMs
-    return this.#grant(found.provider, demand, true)
+    return this.#grant(found.provider, demand, "last_resort")
   }
 
   /** Why each provider is no candidate. */
@@ -148,6 +150,17 @@ export class Ledger {
     return this.#providers.map(providerState)
   }
 
+  /** The decision that the demand would meet now, the line left aside; nothing is taken. */
+  explain(demand: Demand, clockMs: number): Explanation {
+    const nowMs = this.advance(clockMs, demand.providers)
+    const chosen = this.decide(demand)
+    if (chosen !== undefined) return this.#explain(demand, chosen, this.#reason(chosen, demand))
+    const last = this.#lastResort(demand)
+    return last !== undefined && last.atMs <= nowMs
+      ? this.#explain(demand, last.provider, "last_resort")
+      : this.#explain(demand, undefined, undefined)
+  }
+
   /** Moves a circuit by hand. `false` where no provider of that name is in the list. */
   force(specs: ReadonlyArray<ProviderSpec>, name: string, circuit: ForcedCircuit, clockMs: number): boolean {
     const nowMs = this.advance(clockMs, specs)
@@ -170,6 +183,26 @@ export class Ledger {
     provider.outSinceMs = this.#lastMs
     const forMs = spent.untilMs - this.#lastMs
     this.onChange({ _tag: "Benched", provider: provider.name, because: "rate_limit", forMs, atMs: this.#lastMs })
+  }
+
+  #explain(demand: Demand, chosen: ProviderLedger | undefined, reason: RouteReason | undefined): Explanation {
+    for (const provider of this.#providers) provider.roll(this.#lastMs)
+    return explanation(this.#providers, demand, {
+      settings: this.settings,
+      view: this.#views[demand.lane],
+      chosen: chosen?.name,
+      reason,
+      lastResortInMs: this.lastResortAtMs(demand) - this.#lastMs
+    })
+  }
+
+  #reason(chosen: ProviderLedger, demand: Demand): RouteReason {
+    if (demand.forceProvider !== undefined) return "forced"
+    if (this.#pinOf(demand) === chosen) return "session"
+    for (const other of this.#providers) {
+      if (other !== chosen && !isExcluded(other, demand)) return "ranked"
+    }
+    return "only"
   }
 
   #lastResort(demand: Demand): LastResort | undefined {
@@ -213,15 +246,20 @@ export class Ledger {
 
   /** The session's provider, as long as it may take the request. */
   #pinned(demand: Demand): ProviderLedger | undefined {
-    if (demand.sessionId === undefined) return undefined
-    const provider = this.#byName.get(this.#pins.get(demand.sessionId, this.#lastMs) ?? "")
+    const provider = this.#pinOf(demand)
     if (provider === undefined) return undefined
     provider.roll(this.#lastMs)
     provider.quote(demand)
     return admits(provider, demand) ? provider : undefined
   }
 
-  #grant(provider: ProviderLedger, demand: Demand, isLastResort: boolean): Reservation {
+  #pinOf({ sessionId }: Demand): ProviderLedger | undefined {
+    return sessionId === undefined ? undefined : this.#byName.get(this.#pins.get(sessionId, this.#lastMs) ?? "")
+  }
+
+  #grant(provider: ProviderLedger, demand: Demand, reason: RouteReason): Reservation {
+    // As the decision was made: before anything is taken.
+    const explained = demand.explain === true ? this.#explain(demand, provider, reason) : undefined
     this.#settling.move(provider, onGrant(provider.breaker, this.settings.breaker, this.#lastMs), this.#lastMs)
     provider.quote(demand)
     const { needsInput: inputTokens, needsOutput: outputTokens } = provider
@@ -235,11 +273,13 @@ export class Ledger {
       reservedAtMs: this.#lastMs,
       epoch: provider.breaker.epoch,
       sessionId: demand.sessionId,
-      lastResort: isLastResort,
+      lastResort: reason === "last_resort",
       streams: demand.streams,
       hasAlternative: this.#providers.some((other) =>
         other !== provider && mayTake(other, demand, demand.timeLeftMs / 2)
       ),
+      reason,
+      explanation: explained,
       // What the vendor should find when this call comes: it is counted with it.
       countable: countable(provider)
     }

@@ -37,6 +37,8 @@ export class ProviderLedger implements Candidate {
   benchedUntilMs = Number.NEGATIVE_INFINITY
   /** Of the newest bench. `guessed`: its vendor did not say for how long. */
   bench: { readonly because: FailureClass; readonly guessed: boolean } = { because: "rate_limit", guessed: false }
+  /** How its newest call that failed did, and when. */
+  lastError: { readonly class: FailureClass; readonly atMs: number } | undefined
   /** When it was last benched, or its circuit opened. */
   outSinceMs = Number.NEGATIVE_INFINITY
   /** Set while its room is kept for a request that was passed over for too long. */

@@ -118,6 +118,7 @@ export class Settling {
   }
 
   #failed(provider: ProviderLedger, reservation: Reservation, failure: Failed, nowMs: number): void {
+    if (failure.class !== "cancelled") provider.lastError = { class: failure.class, atMs: nowMs }
     const consequence = this.settings.failures[failure.class]
     // A stall in the middle of an answer is nobody's haste, nor is a timeout that the vendor itself has told.
     const isLate = failure.class === "timeout" && failure.firstTokenMs === undefined && failure.status === undefined

@@ -9,7 +9,7 @@ const tokensRow = rowOf("tokens")
 /** A provider as seen from outside, as of its last `roll`. */
 export const providerState = (provider: ProviderLedger): ProviderState => {
   provider.measure()
-  const { bench, benchedUntilMs, breaker, nowMs, spec } = provider
+  const { bench, benchedUntilMs, breaker, lastError, nowMs, spec } = provider
   const limitState = (row: number): LimitState => {
     const meter = provider.meters[row]!
     return {
@@ -39,6 +39,7 @@ export const providerState = (provider: ProviderLedger): ProviderState => {
       ? Math.max(0, breaker.untilMs - nowMs)
       : undefined,
     benched: benchedUntilMs > nowMs ? { forMs: benchedUntilMs - nowMs, because: bench.because } : undefined,
-    dryInMs: dryInMs(provider)
+    dryInMs: dryInMs(provider),
+    lastError: lastError && { class: lastError.class, agoMs: nowMs - lastError.atMs }
   }
 }

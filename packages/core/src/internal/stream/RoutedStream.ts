@@ -1,4 +1,4 @@
-import { type Clock, type Effect, Exit, Runtime } from "effect"
+import { Cause, type Clock, type Effect, Exit, Runtime } from "effect"
 import { ProviderFailure } from "../../Provider.ts"
 import { type RouterError, StreamInterrupted } from "../../RouterError.ts"
 import type { AnswerStream, ProviderPart, StreamOptions, StreamPart } from "../../StreamPart.ts"
@@ -7,7 +7,7 @@ import { monotonicMs } from "../clock.ts"
 import type { Ending, Outcome } from "../ending.ts"
 import type { Route } from "../route.ts"
 import { type Batch, endedTooSoon, type Opened } from "./openAnswer.ts"
-import { broken, completed, left } from "./outcomes.ts"
+import { broken, completed, finishOf, left } from "./outcomes.ts"
 import { type Finished, Transcript } from "./Transcript.ts"
 import { type Overdue, overdue, Watch } from "./Watch.ts"
 
@@ -94,7 +94,10 @@ export class RoutedStream implements AnswerStream {
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#isLeft = true
     this.#restarting?.abort()
-    if (!this.#isOver) await this.#giveUp()
+    if (!this.#isOver) {
+      await this.#giveUp()
+      this.#leave()
+    }
     this.#answer(done)
     this.#over(Promise.resolve())
     return done
@@ -162,21 +165,15 @@ export class RoutedStream implements AnswerStream {
 
   #complete(finish: Finished, batch: Batch): void {
     const latencyMs = this.#stop()
-    const { called: { reservation }, firstTokenMs } = this.#opened
-    const usage = this.#transcript.usage
-    const last: StreamPart = {
-      ...finish,
-      provider: reservation.provider,
-      model: this.model,
-      inputTokens: usage?.inputTokens ?? reservation.inputTokens,
-      outputTokens: usage?.outputTokens ?? reservation.outputTokens,
-      latencyMs,
-      firstTokenMs,
-      attempts: this.context.route.failed.length + 1
-    }
-    const value = [...this.#before, ...batch.filter(isUnfinished), last]
-    const ended = this.#end(completed(this.#opened, { model: this.model, usage }, latencyMs))
-    this.#answer(ended.then(() => ({ done: false, value })))
+    const { failed, journey } = this.context.route
+    const answer = { model: this.model, usage: this.#transcript.usage, finishReason: finish.finishReason }
+    const before = [...this.#before, ...batch.filter(isUnfinished)]
+    const last = finishOf(this.#opened, answer, { latencyMs, attempts: failed.length + 1 })
+    const ended = this.#end(completed(this.#opened, answer, latencyMs))
+    this.#answer(ended.then(() => {
+      journey.answered(last.provider)
+      return { done: false, value: [...before, { ...last, route: journey.trace }] }
+    }))
     this.#over(ended)
   }
 
@@ -195,7 +192,7 @@ export class RoutedStream implements AnswerStream {
   #condemn({ class: because, message: detail }: ProviderFailure, ended: Promise<void>): void {
     const { characters, ...received } = this.#transcript.received
     this.#verdict = ended.then(() => {
-      throw StreamInterrupted.make({
+      const interrupted = StreamInterrupted.make({
         provider: this.#opened.called.reservation.provider,
         model: this.model,
         because,
@@ -204,6 +201,8 @@ export class RoutedStream implements AnswerStream {
         attempts: [...this.context.route.failed],
         received: { characters, ...received }
       })
+      this.context.route.journey.failed(Cause.fail(interrupted))
+      throw interrupted
     })
     // Nobody may be reading.
     this.#verdict.catch(() => {})
@@ -214,12 +213,12 @@ export class RoutedStream implements AnswerStream {
   async #restart(failure: ProviderFailure): Promise<Result> {
     const { reopen, runtime } = this.context
     const { provider } = this.#opened.called.reservation
-    if (this.#isLeft) return done
+    if (this.#isLeft) return this.#leave()
     this.#restarting = new AbortController()
     const exit = await Runtime.runPromiseExit(runtime)(reopen, { signal: this.#restarting.signal })
     this.#isTurning = false
     if (Exit.isFailure(exit)) {
-      if (this.#isLeft) return done
+      if (this.#isLeft) return this.#leave()
       this.#condemn(failure, Promise.resolve())
       return this.#verdict ?? done
     }
@@ -232,8 +231,14 @@ export class RoutedStream implements AnswerStream {
     this.#hears = this.#hearing()
     this.#watch = this.#watched()
     this.#isOver = false
-    if (this.#isLeft) await this.#giveUp()
-    return this.#pull()
+    if (!this.#isLeft) return this.#pull()
+    await this.#giveUp()
+    return this.#leave()
+  }
+
+  #leave(): IteratorReturnResult<undefined> {
+    this.context.route.journey.left()
+    return done
   }
 
   /** The reader's end: no fault of the provider. */

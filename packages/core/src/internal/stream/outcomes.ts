@@ -1,15 +1,33 @@
 /** What is settled of an answer that had begun, by how it ended. */
 import { Exit, FiberId } from "effect"
-import type { Usage } from "../../ChatResponse.ts"
+import type { ProviderResponse } from "../../ChatResponse.ts"
 import type { ProviderFailure } from "../../Provider.ts"
 import { failedSettlement, type Outcome } from "../ending.ts"
 import type { Opened } from "./openAnswer.ts"
 import type { Transcript } from "./Transcript.ts"
 
+type Answer = Pick<ProviderResponse, "finishReason" | "model" | "usage">
+
+/** The last part of an answer that came whole. */
+export const finishOf = (
+  { called: { reservation }, firstTokenMs }: Opened,
+  { finishReason, model, usage }: Answer,
+  told: { readonly latencyMs: number; readonly attempts: number }
+) => ({
+  _tag: "Finish" as const,
+  finishReason,
+  provider: reservation.provider,
+  model,
+  inputTokens: usage?.inputTokens ?? reservation.inputTokens,
+  outputTokens: usage?.outputTokens ?? reservation.outputTokens,
+  firstTokenMs,
+  ...told
+})
+
 /** It came whole. */
 export const completed = (
   { firstTokenMs, limits }: Opened,
-  answer: { readonly model: string; readonly usage: Usage | undefined },
+  answer: Answer,
   latencyMs: number
 ): Outcome => ({
   exit: Exit.succeed(answer),

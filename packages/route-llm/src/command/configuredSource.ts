@@ -1,0 +1,72 @@
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import {
+  type ChatRequest,
+  ProviderRegistry,
+  Router,
+  type RouterConfig,
+  RouterLive,
+  RouterOptions,
+  RouterState,
+  TokenEstimator,
+  toRouterOptions
+} from "@route-llm/core"
+import { Console, Context, Effect, Layer, Option, Redacted } from "effect"
+import { fromYaml } from "../ConfigFile.ts"
+import { checkConfig } from "../internal/checkConfig.ts"
+import { entryWithoutClient } from "../internal/entries.ts"
+import { Failed } from "./outcomes.ts"
+import { failedBy, type Source } from "./Source.ts"
+
+/** Where the router's state is; only an application's own router is without a shared one. */
+const stateAt = (redisUrl: Redacted.Redacted | undefined): Effect.Effect<typeof RouterState.layerMemory, Failed> =>
+  redisUrl === undefined
+    ? Effect.succeed(RouterState.layerMemory)
+    : new Failed({ message: "Shared state in Redis is not part of this version. Ask an application: --url." })
+
+/** A router over the configuration's providers that has no client to call them with. */
+const routerOver = (config: RouterConfig, State: typeof RouterState.layerMemory) => {
+  const Providers = Layer.scopedDiscard(
+    Effect.flatMap(ProviderRegistry, (registry) =>
+      Effect.forEach(
+        config.providers.filter(({ enabled }) => enabled !== false),
+        (entry) => Effect.flatMap(entryWithoutClient(entry), registry.register),
+        { discard: true }
+      ))
+  )
+  return RouterLive.pipe(
+    Layer.provide(Providers),
+    Layer.provide([ProviderRegistry.layer, State]),
+    Layer.provide(RouterOptions.layer(toRouterOptions(config))),
+    Layer.provide(TokenEstimator.layerTiktoken)
+  )
+}
+
+const empty: ChatRequest = { messages: [{ role: "user", content: "" }] }
+
+const note = (path: string): string =>
+  `${path} names no redis_url, so this is a router that has just started. What an application's router does is known to `
+  + "the application: --url."
+
+/**
+ * What a router over the configuration sees: of what its Redis shares, or of nothing yet. `redis` outranks the
+ * configuration's `redis_url`.
+ */
+export const openConfigured = (path: string, redis: Option.Option<Redacted.Redacted>) =>
+  Effect.gen(function*() {
+    const written = yield* fromYaml(path, { check: checkConfig })
+    const redisUrl = Option.getOrElse(redis, () => written.redisUrl)
+    const State = yield* stateAt(redisUrl)
+    if (redisUrl === undefined) yield* Console.error(note(path))
+    const router = Context.get(yield* Layer.build(routerOver(written, State)), Router)
+    const source: Source = {
+      name: path,
+      report: Effect.catchAllDefect(router.report, () => new Failed({ message: "The shared state did not answer." })),
+      explain: ({ asked, inputTokens, request = empty }) =>
+        Effect.mapError(router.explain({ ...request, ...asked }, { inputTokens }), failedBy),
+      routes: Effect.map(
+        Effect.promise(() => import("../http/RouterHttp.ts")),
+        ({ routes }) => HttpRouter.provideService(routes, Router, router)
+      )
+    }
+    return source
+  }).pipe(Effect.mapError(failedBy))

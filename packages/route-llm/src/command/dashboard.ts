@@ -1,0 +1,25 @@
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { sourceOptions } from "./sourceOptions.ts"
+
+const options = {
+  ...sourceOptions,
+  port: Options.integer("port").pipe(
+    Options.withDescription("Where the dashboard listens; default 8501, 0 for any that is free"),
+    Options.optional
+  ),
+  host: Options.text("host").pipe(
+    Options.withDescription("The address it listens on; default 127.0.0.1, which only this machine reaches"),
+    Options.optional
+  )
+}
+
+export const dashboard = Command.make("dashboard", options, ({ host, port, ...sought }) =>
+  Effect.gen(function*() {
+    const { run } = yield* Effect.promise(() => import("./runDashboard.ts"))
+    return yield* run(sought, { host: Option.getOrUndefined(host), port: Option.getOrUndefined(port) })
+  }).pipe(Effect.scoped)).pipe(
+    Command.withDescription("A page that shows a router at work, on http://localhost:8501; Ctrl-C ends it")
+  )

@@ -1,0 +1,78 @@
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Misused } from "./outcomes.ts"
+
+const DurationText = Schema.NonEmptyTrimmedString.pipe(
+  Schema.filter((text) => Option.isSome(Duration.decodeUnknown(text)) || "a duration such as \"15 minutes\"")
+)
+
+const options = {
+  trace: Options.text("trace").pipe(
+    Options.withDescription("A trace to play, in the format of the Azure LLM inference dataset"),
+    Options.optional
+  ),
+  duration: Options.text("duration").pipe(
+    Options.withSchema(DurationText),
+    Options.withDescription(
+      "The busiest span of this length; default \"15 minutes\", with --trace or --compare the whole"
+    ),
+    Options.optional
+  ),
+  seed: Options.integer("seed").pipe(
+    Options.withDescription("Of the synthetic traffic and the vendors' latencies"),
+    Options.withDefault(1)
+  ),
+  speed: Options.float("speed").pipe(
+    Options.withDescription("How many times as fast as life the traffic is played; default 60, with --dashboard 5"),
+    Options.optional
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("Print the report as JSON, and nothing else")),
+  compare: Options.boolean("compare").pipe(
+    Options.withDescription("Simulate an hour of it on virtual time with every strategy instead, and compare them")
+  ),
+  real: Options.boolean("real").pipe(
+    Options.withDescription("Send a handful of requests to the real vendors whose keys are in the environment instead")
+  ),
+  dashboard: Options.boolean("dashboard").pipe(
+    Options.withDescription("Show the traffic through route-llm in the browser instead, with a bad minute now and then")
+  ),
+  port: Options.integer("port").pipe(
+    Options.withDescription("Of the dashboard; default 8501, 0 for any that is free"),
+    Options.optional
+  )
+}
+
+export const demo = Command.make(
+  "demo",
+  options,
+  ({ compare, dashboard, duration, port, real, speed, ...rest }) =>
+    Effect.gen(function*() {
+      const workload = { ...rest, duration: Option.flatMap(duration, Duration.decodeUnknown) }
+      if (compare && (real || Option.isSome(speed))) {
+        return yield* new Misused({ message: "--compare runs on virtual time: it takes neither --real nor --speed." })
+      }
+      if (dashboard && (compare || real || rest.json)) {
+        return yield* new Misused({ message: "--dashboard goes with none of --compare, --real and --json." })
+      }
+      if (!dashboard && Option.isSome(port)) {
+        return yield* new Misused({ message: "--port is the dashboard's: it takes --dashboard." })
+      }
+      if (dashboard) {
+        const { board } = yield* Effect.promise(() => import("../demo/board.ts"))
+        const played = { ...workload, speed: Option.getOrElse(speed, () => 5), port: Option.getOrUndefined(port) }
+        return yield* board(played)
+      }
+      if (compare) return yield* (yield* Effect.promise(() => import("../demo/compare.ts"))).compare(workload)
+      if (real) return yield* (yield* Effect.promise(() => import("../demo/real.ts"))).real(rest.json)
+      const { demo } = yield* Effect.promise(() => import("../demo/demo.ts"))
+      return yield* demo({ ...workload, speed: Option.getOrElse(speed, () => 60) })
+    })
+).pipe(
+  Command.withDescription(
+    "A quarter of an hour of traffic in 30 s: a try/catch chain and route-llm side by side, no keys needed"
+  )
+)

@@ -1,0 +1,120 @@
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { Explanation, StatusReport } from "@route-llm/core"
+import { Config, Effect, identity, Option, type ParseResult, Predicate, Redacted, Schema } from "effect"
+import { Failed, Misused } from "./outcomes.ts"
+import type { Source } from "./Source.ts"
+
+/** The longest that an application may take to answer. */
+const patience = "10 seconds"
+
+/** Its last part may be one of the paths that are served. */
+const parse = (text: string): Option.Option<URL> => {
+  const written = /^https?:\/\//i.test(text) ? text : `http://${text}`
+  if (!URL.canParse(written)) return Option.none()
+  const url = new URL(written)
+  url.pathname = url.pathname.replace(/\/(status|events|explain|metrics)?\/*$/, "")
+  return Option.some(url)
+}
+
+const at = (base: URL, path: string): string => {
+  const url = new URL(base)
+  url.pathname += `${url.pathname.endsWith("/") ? "" : "/"}${path}`
+  return url.href
+}
+
+const answers: { readonly [status: number]: string } = {
+  401: "set ROUTE_LLM_TOKEN to the bearer token that it wants",
+  403: "set ROUTE_LLM_TOKEN to the bearer token that it wants",
+  404: "it has nothing there: name the path at which the application serves `statusHandler`"
+}
+
+const ErrorBody = Schema.Struct({ error: Schema.Struct({ message: Schema.String }) })
+
+/** The words of this library's own errors, which are ours to print; of anything else only the status. */
+const refused = (name: string, response: HttpClientResponse.HttpClientResponse) =>
+  HttpClientResponse.schemaBodyJson(ErrorBody)(response).pipe(
+    Effect.map(({ error }) => error.message),
+    Effect.orElseSucceed(() => answers[response.status] ?? "look at the application's log"),
+    Effect.flatMap((words) => new Failed({ message: `${name} answered ${response.status}: ${words}` }))
+  )
+
+/** `fetch` wraps the reason, sometimes twice. */
+const reasonOf = (cause: unknown): string => {
+  const inner = Predicate.hasProperty(cause, "cause") ? cause.cause : undefined
+  if (inner !== undefined) return reasonOf(inner)
+  if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
+  return cause instanceof Error ? cause.message : "the connection failed"
+}
+
+const unreachable = (name: string, error: HttpClientError): Failed =>
+  new Failed({
+    message: `${name} did not answer (${reasonOf(error.cause)}). Is the application running, and does it serve `
+      + "`statusHandler` there?"
+  })
+
+const unreadable = (name: string, { message }: ParseResult.ParseError): Failed =>
+  new Failed({
+    message: `${name} answered with something else than this version reads: ${message.split("\n").at(-1)?.trim()}`
+  })
+
+/** An application's router, over HTTP. */
+export const openRemote = (text: string) =>
+  Effect.gen(function*() {
+    const base = yield* Option.match(parse(text), {
+      onNone: () => new Misused({ message: "--url takes an address such as http://localhost:3000/llm." }),
+      onSome: Effect.succeed
+    })
+    if (base.username !== "" || base.password !== "") {
+      return yield* new Misused({ message: "--url takes no user and password: set ROUTE_LLM_TOKEN instead." })
+    }
+    const token = yield* Effect.orElseSucceed(Config.option(Config.redacted("ROUTE_LLM_TOKEN")), Option.none)
+    const client = yield* HttpClient.HttpClient
+    const authorized = Option.match(token, {
+      onNone: () => identity<HttpClientRequest.HttpClientRequest>,
+      onSome: (value) => HttpClientRequest.bearerToken(Redacted.value(value))
+    })
+    const name = `${base.origin}${base.pathname === "/" ? "" : base.pathname}`
+
+    const ask = <A, I>(request: HttpClientRequest.HttpClientRequest, schema: Schema.Schema<A, I>) =>
+      client.execute(authorized(HttpClientRequest.acceptJson(request))).pipe(
+        Effect.filterOrElse(({ status }) => status === 200, (response) => refused(name, response)),
+        Effect.flatMap(HttpClientResponse.schemaBodyJson(schema)),
+        Effect.timeoutFail({
+          duration: patience,
+          onTimeout: () => new Failed({ message: `${name} did not answer within ${patience}.` })
+        }),
+        Effect.catchTags({
+          RequestError: (error) => Effect.fail(unreachable(name, error)),
+          ResponseError: (error) => Effect.fail(unreachable(name, error)),
+          ParseError: (error) => Effect.fail(unreadable(name, error))
+        })
+      )
+
+    const source: Source = {
+      name,
+      report: ask(HttpClientRequest.get(at(base, "status")), StatusReport),
+      explain: ({ asked, inputTokens: input, request }) => {
+        const address = at(base, "explain")
+        const asGet = HttpClientRequest.get(address, { urlParams: { input, ...asked } })
+        const asPost = HttpClientRequest.post(address, { urlParams: { input } })
+        return ask(
+          request === undefined ? asGet : HttpClientRequest.bodyUnsafeJson(asPost, { ...request, ...asked }),
+          Explanation
+        )
+      },
+      routes: Effect.map(Effect.promise(() => import("../dashboard/relayed.ts")), ({ relayed }) =>
+        relayed({
+          url: at(base, "events"),
+          name,
+          headers: Option.match(token, {
+            onNone: () => ({}),
+            onSome: (value) => ({ authorization: `Bearer ${Redacted.value(value)}` })
+          })
+        }))
+    }
+    return source
+  }).pipe(Effect.provide(FetchHttpClient.layer))

@@ -1,0 +1,90 @@
+import type { StatusReport } from "@route-llm/core"
+import { Clock, Console, Duration, Effect, Either, Ref, Schedule, Stream } from "effect"
+import { AnswerIsNo, type Failed } from "./outcomes.ts"
+import { hasColors } from "./plainConsole.ts"
+import type { Source } from "./Source.ts"
+import { inService, statusLines } from "./statusView.ts"
+import { span } from "./terminal/amounts.ts"
+import { openLiveScreen } from "./terminal/LiveScreen.ts"
+import { paintWith } from "./terminal/style.ts"
+
+/** As wide as the terminal, with bars; on anything else as wide as it gets, without. */
+const lines = (report: StatusReport): ReadonlyArray<string> => {
+  const { columns, isTTY } = process.stdout
+  return statusLines(report, {
+    width: isTTY === true ? columns : Infinity,
+    bars: isTTY === true,
+    paint: paintWith(hasColors(process.stdout))
+  })
+}
+
+/** Prints the report; fails with `AnswerIsNo` where no provider is in service. */
+export const once = (source: Source, json: boolean) =>
+  Effect.gen(function*() {
+    const report = yield* source.report
+    yield* Console.log(json ? JSON.stringify(report, null, 2) : lines(report).join("\n"))
+    if (!report.providers.some(inService)) return yield* new AnswerIsNo()
+  })
+
+/** For a pipe or a file: report after report, and what failed between them on stderr. */
+const follow = (source: Source, json: boolean, pause: Duration.Duration) =>
+  source.report.pipe(
+    Effect.flatMap((report) =>
+      Console.log(
+        json ? JSON.stringify(report) : `${new Date(report.timestamp).toISOString()}\n${lines(report).join("\n")}\n`
+      )
+    ),
+    Effect.catchAll(({ message }) => Console.error(message)),
+    Effect.repeat(Schedule.spaced(pause))
+  )
+
+interface Seen {
+  readonly report?: { readonly value: StatusReport; readonly atMs: number }
+  /** Why there is none newer. */
+  readonly problem?: string
+}
+
+const paint = paintWith(hasColors(process.stdout))
+
+/** What is on the screen: where it is from, what is known, and how old that is where it is not new. */
+const frame = (source: Source, { problem, report }: Seen, nowMs: number, columns: number): ReadonlyArray<string> => {
+  const age = report === undefined ? "" : `, as of ${span(nowMs - report.atMs)} ago`
+  return [
+    ` ${paint("dim", `${source.name} · ${new Date(nowMs).toTimeString().slice(0, 8)} · q quits`)}`,
+    ...(problem === undefined ? [] : [` ${paint("bad", `stale${age}: ${problem}`.slice(0, columns - 1))}`]),
+    "",
+    ...(report === undefined
+      ? problem === undefined ? [` ${paint("dim", "asking …")}`] : []
+      : statusLines(report.value, { width: columns, bars: true, paint }))
+  ]
+}
+
+/** On a terminal: redrawn in place after each look and at once where the terminal changes. */
+const live = (source: Source, pause: Duration.Duration) =>
+  Effect.gen(function*() {
+    const screen = yield* openLiveScreen
+    const seen = yield* Ref.make<Seen>({})
+    const draw = Effect.gen(function*() {
+      const [now, known] = [yield* Clock.currentTimeMillis, yield* Ref.get(seen)]
+      yield* screen.draw(({ columns }) => frame(source, known, now, columns))
+    })
+    const look = Effect.gen(function*() {
+      const asked: Either.Either<StatusReport, Failed> = yield* Effect.either(source.report)
+      const atMs = yield* Clock.currentTimeMillis
+      yield* Ref.update(seen, (before): Seen =>
+        Either.match(asked, {
+          onLeft: ({ message }) => ({ ...before, problem: message }),
+          onRight: (value) => ({ report: { value, atMs } })
+        }))
+      yield* draw
+    })
+    yield* draw
+    yield* Effect.forkScoped(Stream.runForEach(screen.stale, () => draw))
+    yield* Effect.race(Effect.repeat(look, Schedule.spaced(pause)), screen.quit)
+  }).pipe(Effect.scoped)
+
+/** Looks until it is ended. An application that does not answer is asked again. */
+export const watch = (source: Source, { json, seconds }: { readonly seconds: number; readonly json: boolean }) =>
+  json || process.stdout.isTTY !== true
+    ? follow(source, json, Duration.seconds(seconds))
+    : live(source, Duration.seconds(seconds))

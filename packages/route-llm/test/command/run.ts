@@ -1,0 +1,115 @@
+import { LoopbackVendor, noLatency } from "@route-llm/providers/testing"
+import { Effect } from "effect"
+import { spawn } from "node:child_process"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Readable } from "node:stream"
+import { pipeline } from "node:stream/promises"
+import { fileURLToPath } from "node:url"
+import OpenAI from "openai"
+import { LLMRouter } from "route-llm"
+
+export const root = fileURLToPath(new URL("../../../../", import.meta.url))
+
+/** One for each worker of the tests. Inside the package, so that what the command imports by name is found. */
+const folder = `${root}packages/route-llm/.cache/command-${process.env["VITEST_POOL_ID"] ?? "0"}`
+
+const bundle = async (): Promise<string> => {
+  const bundler: { readonly bundleCommand: (outdir: string) => Promise<void> } = await import(
+    new URL("../../../../scripts/bundleCommand.mjs", import.meta.url).href
+  )
+  await bundler.bundleCommand(folder)
+  return `${folder}/bin.js`
+}
+
+let bundled: Promise<string> | undefined
+
+/** The command as the package has it, made from the sources once a worker. */
+export const commandFile = (): Promise<string> => bundled ??= bundle()
+
+export interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+  /** Called with all that has come on stdout so far; `stop` sends SIGINT. */
+  readonly onOutput?: (stdout: string, stop: () => void) => void
+}
+
+/** Runs the command on pipes, to its end. */
+export const routeLlm = async (
+  args: ReadonlyArray<string>,
+  { env = {}, input, onOutput }: RunOptions = {}
+): Promise<Ran> => {
+  const file = await commandFile()
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [file, ...args], { env: { ...process.env, ...env }, cwd: root })
+    let [stdout, stderr] = ["", ""]
+    child.stdout.on("data", (data: Buffer) => {
+      stdout += data.toString()
+      onOutput?.(stdout, () => void child.kill("SIGINT"))
+    })
+    child.stderr.on("data", (data: Buffer) => stderr += data.toString())
+    child.on("error", reject)
+    child.on("close", (code) => resolve({ code, stdout, stderr }))
+    child.stdin.end(input ?? "")
+  })
+}
+
+/** A web-standard handler on a Node server, as the documents have it for Express. */
+const listener =
+  (handler: (request: Request) => Promise<Response>) => async (request: IncomingMessage, response: ServerResponse) => {
+    const hasBody = request.method === "POST"
+    const answer = await handler(
+      new Request(new URL(request.url ?? "/", "http://localhost"), {
+        method: request.method ?? "GET",
+        headers: new Headers(
+          Object.entries(request.headers).map(([name, value]): [string, string] => [name, `${value}`])
+        ),
+        ...(hasBody ? { body: Readable.toWeb(request) as ReadableStream, duplex: "half" } : {})
+      })
+    )
+    response.writeHead(answer.status, Object.fromEntries(answer.headers))
+    if (answer.body === null) return void response.end()
+    // Whoever leaves breaks it off.
+    await pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), response).catch(() => {})
+  }
+
+/** Serves a handler on a free port of this machine, until the scope closes; its address. */
+export const serve = (handler: (request: Request) => Promise<Response>) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly url: string; readonly close: () => void }>((resume) => {
+      const server = createServer(listener(handler))
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo
+        resume(Effect.succeed({
+          url: `http://127.0.0.1:${port}`,
+          close: () => {
+            server.closeAllConnections()
+            server.close()
+          }
+        }))
+      })
+    }),
+    ({ close }) => Effect.sync(close)
+  )
+
+/** An application: a router over two vendors on loopback, with its status served under `/llm`. */
+export const startApp = Effect.gen(function*() {
+  const vendor = yield* LoopbackVendor.make({ vendor: "openai", latency: noLatency })
+  const client = new OpenAI({ apiKey: "k", baseURL: vendor.url })
+  const router = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      LLMRouter.fromConfig({ providers: [] }, { estimator: "heuristic" })
+        .register("first", { client, rpm: 100, tpm: 10_000, weight: 5 })
+        .register("second", { client, rpm: 50 })
+    ),
+    (made) => Effect.promise(() => made.close())
+  )
+  const { close, url } = yield* serve(router.statusHandler)
+  return { router, vendor, url: `${url}/llm`, stop: close }
+})

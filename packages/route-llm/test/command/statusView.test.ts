@@ -1,0 +1,56 @@
+import { stripVTControlCharacters } from "node:util"
+import { describe, expect, it } from "vitest"
+import { statusLines } from "../../src/command/statusView.ts"
+import { paintWith } from "../../src/command/terminal/style.ts"
+import { badDay, report, row } from "./reports.ts"
+
+const plain = { bars: false, paint: paintWith(false), width: Infinity }
+
+describe("statusLines", () => {
+  it("tells of each provider what is the matter with it, and sums", () => {
+    expect(statusLines(badDay, plain)).toEqual([
+      " 5 providers, 2 in service · 12 waiting (1 high, 9 normal, 2 low) · up 2 h 5 min",
+      " 1,210 requests: 1,180 served, 20 failed, 4 given up, 6 in flight · 31 fallbacks · 1,200,000 tokens in, 300,000 out",
+      "",
+      " provider   model                    rpm                tpm  headroom  circuit       latency  1st token  in flight  notes",
+      " openai     gpt-5.4            312 / 500  120,334 / 200,000      38 %  closed          1.2 s     420 ms          4  dry in 41 s",
+      " anthropic  claude-sonnet-5-5    50 / 50  120,334 / 200,000       0 %  open, 12 s      1.2 s     420 ms          4  overloaded 3 s ago",
+      " gemini     gpt-5.4              3 / ~10            120,334      38 %  benched, 1 h    1.2 s     420 ms          4  benched: quota · 250 / 250 requests a day",
+      " groq       gpt-5.4            312 / 500  120,334 / 200,000      22 %  half open       1.2 s     420 ms          0",
+      " local      gpt-5.4                  312            120,334      38 %  open by hand    1.2 s     420 ms          4"
+    ])
+  })
+
+  it("has a line for a router without providers", () => {
+    expect(statusLines(report(), plain).at(-1)).toBe(" There is no provider.")
+  })
+
+  it.each([400, 160, 120, 100, 80, 60, 40, 20, 5])("fits in %i columns", (width) => {
+    for (const bars of [true, false]) {
+      const lines = statusLines(badDay, { bars, paint: paintWith(true), width }).map(stripVTControlCharacters)
+      expect(lines.filter((line) => [...line].length > width)).toEqual([])
+    }
+  })
+
+  it("keeps the provider, its circuit and its headroom longest", () => {
+    const titles = (width: number) => statusLines(badDay, { ...plain, width })[3]?.trim().split(/  +/)
+    expect(titles(60)).toEqual(["provider", "rpm", "headroom", "circuit"])
+    expect(titles(40)).toEqual(["provider", "headroom", "circuit"])
+  })
+
+  it("has no colour and no escape without colours, and the same text with them", () => {
+    const view = { ...plain, bars: true, width: 120 }
+    const without = statusLines(badDay, view)
+    expect(without.join("")).not.toContain("\u001b")
+    const colored = statusLines(badDay, { ...view, paint: paintWith(true) })
+    expect(colored.join("")).toContain("\u001b[31m")
+    expect(colored.map(stripVTControlCharacters)).toEqual(without)
+  })
+
+  it("shows names that would command the terminal without their commands", () => {
+    const lines = statusLines(report(row({ name: "a\u001b]0;title\u0007\n\u202eb", model: "\u009b2J" })), plain)
+    // oxlint-disable-next-line no-control-regex
+    expect(lines.join("")).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/)
+    expect(lines[4]).toContain("a?]0;title???b")
+  })
+})

@@ -15,6 +15,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts", "test/**/*.test.ts"],
     // No state of their own to keep apart, and half the time: a file of tests takes the modules that the last one loaded.
+    // Machines that run tests are busy: what hangs is found all the same, and nothing fails for being slow.
+    testTimeout: 30_000,
     pool: "threads",
     isolate: false
   }

@@ -31,7 +31,7 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Duration, Effect, Exit, identity, Layer, Random, type Scope, Stream } from "effect"
+import { Cause, Clock, Context, Duration, Effect, identity, Layer, Random, type Scope, Stream } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import type { Explanation } from "./Explanation.ts"

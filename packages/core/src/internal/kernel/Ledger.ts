@@ -27,7 +27,7 @@ import { type LastResort, lastResort } from "./LastResort.ts"
 import { Pins } from "./Pins.ts"
 import { ProviderLedger } from "./ProviderLedger.ts"
 import { providerState } from "./providerState.ts"
-import { best, type LaneViews, laneViews } from "./Ranking.ts"
+import { best, type LaneViews, laneViews, ranked } from "./Ranking.ts"
 import { countable } from "./Reading.ts"
 import { Settling } from "./Settling.ts"
 
@@ -44,7 +44,8 @@ export class Ledger {
   terms = 0
   #lastMs = Number.NEGATIVE_INFINITY
   #skewMs = 0
-  #lastResortMs = Number.NEGATIVE_INFINITY
+  /** When the last call of last resort went out. */
+  lastResortMs = Number.NEGATIVE_INFINITY
 
   constructor(readonly settings: RouterSettings, onChange: (change: StateChange) => void) {
     this.#pins = new Pins(settings.affinity)
@@ -89,6 +90,32 @@ export class Ledger {
     return chosen === undefined ? undefined : this.#grant(chosen, demand, false)
   }
 
+  /** Who is to be asked for the demand, in this order; see `Ranking.ranked`. */
+  ranked(demand: Demand): ReadonlyArray<ProviderLedger> {
+    return ranked(this.#providers, demand, this.settings, this.#views, this.#lastMs)
+  }
+
+  /** Takes the capacity of this provider, whether it has it or not: a store elsewhere has the last word. */
+  take(provider: ProviderLedger, demand: Demand): Reservation {
+    return this.#grant(provider, demand, false)
+  }
+
+  /** Takes over a reservation that was granted elsewhere; `undefined` where its provider is not known here. */
+  adopt(reservation: Reservation): ProviderLedger | undefined {
+    const provider = this.#byName.get(reservation.provider)
+    if (provider === undefined) return undefined
+    provider.hold(reservation, 1)
+    this.#open.set(reservation, provider)
+    return provider
+  }
+
+  /** Gives back what was taken, as though it had never been. The breaker stays as it is. */
+  withdraw(reservation: Reservation): void {
+    const provider = this.#open.get(reservation)
+    this.#open.delete(reservation)
+    provider?.hold(reservation, -1)
+  }
+
   /** When a call may go out as a last resort; `Infinity` where that is no question. */
   lastResortAtMs(demand: Demand): number {
     return this.#lastResort(demand)?.atMs ?? Number.POSITIVE_INFINITY
@@ -98,8 +125,17 @@ export class Ledger {
   placeLast(demand: Demand): Reservation | undefined {
     const found = this.#lastResort(demand)
     if (found === undefined || found.atMs > this.#lastMs) return undefined
-    this.#lastResortMs = this.#lastMs
+    this.lastResortMs = this.#lastMs
     return this.#grant(found.provider, demand, true)
+  }
+
+  /** In how many ms one of them may take the demand, as far as can be told. */
+  fitsInMs(demand: Demand): number {
+    let soonest = Number.POSITIVE_INFINITY
+    for (const provider of this.#providers) {
+      soonest = Math.min(soonest, refusal(provider, demand)?.retryAfterMs ?? 0)
+    }
+    return soonest
   }
 
   /** Why each provider is no candidate. */
@@ -151,7 +187,7 @@ export class Ledger {
   }
 
   #lastResort(demand: Demand): LastResort | undefined {
-    const options = { everyMs: this.settings.breaker.lastResort, lastMs: this.#lastResortMs }
+    const options = { everyMs: this.settings.breaker.lastResort, lastMs: this.lastResortMs }
     return lastResort(this.#providers, demand, options)
   }
 

@@ -14,11 +14,11 @@
  */
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Decision, Demand, Reservation } from "../../RouterState.ts"
-import { laneRank, largestEver, largestInput, refusal, soonestMs } from "./Admission.ts"
+import { largestEver, largestInput, soonestMs } from "./Admission.ts"
 import { FirstFit } from "./FirstFit.ts"
 import { KeptRoom } from "./KeptRoom.ts"
 import type { Ledger } from "./Ledger.ts"
-import { type Group, keyOf, type Waiter } from "./Waiter.ts"
+import { type Group, isBefore, keyOf, type Waiter } from "./Waiter.ts"
 
 /** Requests served in one step; the rest is served in the next, at once. */
 const turns = 256
@@ -39,7 +39,12 @@ export class Line {
   /** When somebody fits or is due, as far as the ledger can tell; in its time. */
   #wakeAtMs = never
 
-  constructor(readonly ledger: Ledger, readonly settings: RouterSettings["waiting"]) {
+  constructor(
+    readonly ledger: Ledger,
+    readonly settings: RouterSettings["waiting"],
+    /** A store elsewhere has the last word on each grant: see `served` and `again`. */
+    readonly isTentative = false
+  ) {
     this.#kept = new KeptRoom(ledger, settings)
   }
 
@@ -66,7 +71,7 @@ export class Line {
     const waiter = this.#enter(demand, nowMs, resume)
     const before = this.length
     const more = this.#serve(nowMs)
-    if (waiter.decision === undefined) this.#turnAway(waiter, nowMs)
+    if (waiter.decision === undefined && waiter.hidden !== true) this.#turnAway(waiter, nowMs)
     if (more || this.length < before || this.#kept.waiter === waiter) this.#plan(nowMs, more)
     else this.#planFor(waiter, nowMs)
     return waiter.decision ?? waiter
@@ -94,6 +99,17 @@ export class Line {
     // What was kept for it may be free for others now.
     this.dispatch(clockMs)
     return undefined
+  }
+
+  /** The grant that was tried is taken, or not needed any more. */
+  served(waiter: Waiter, decision: Decision): void {
+    this.#remove(waiter)
+    waiter.decision = decision
+  }
+
+  /** The grant that was tried was refused: the request is where it was in line. */
+  again(waiter: Waiter): void {
+    waiter.group.waiters.hide(waiter, false)
   }
 
   /** Turns everyone away, from now on also who comes: the router closes. */
@@ -149,7 +165,7 @@ export class Line {
     for (const { kind, waiters } of this.#groups.values()) {
       const largest = Math.max(-1, ...providers.map((provider) => largestEver(provider, kind)))
       for (const waiter of waiters.all()) {
-        if (waiter.size < largest * (1 - edge)) continue
+        if (waiter.hidden === true || waiter.size < largest * (1 - edge)) continue
         if (providers.every((provider) => soonestMs(provider, waiter.demand) === never)) this.#refuse(waiter)
       }
     }
@@ -180,17 +196,9 @@ export class Line {
       for (const provider of this.ledger.providers) size = Math.max(size, largestInput(provider, group.kind))
       size = Math.min(size, below.get(group) ?? size)
       const waiter = this.settings.order === "fifo" ? group.waiters.first(size) : group.waiters.last(size)
-      if (waiter !== undefined && (chosen === undefined || this.#before(waiter, chosen))) chosen = waiter
+      if (waiter !== undefined && (chosen === undefined || isBefore(waiter, chosen, this.settings))) chosen = waiter
     }
     return chosen
-  }
-
-  #before(one: Waiter, other: Waiter): boolean {
-    const lanes = laneRank[one.demand.lane] - laneRank[other.demand.lane]
-    if (this.settings.order === "lifo") return lanes === 0 ? one.order > other.order : lanes < 0
-    const headStartMs = lanes === 0 ? 0 : lanes * this.settings.ageing
-    const arrivedMs = lanes === 0 ? one.order - other.order : one.arrivedMs - other.arrivedMs
-    return arrivedMs + headStartMs < 0
   }
 
   /** The one whom room is kept for goes first. */
@@ -202,16 +210,25 @@ export class Line {
   /** While nothing is in service, the first in line gets what there is. */
   #serveLast(): boolean {
     const first = this.#eldest()
-    const reservation = first && this.ledger.placeLast(first.demand)
-    if (reservation !== undefined) this.#resolve(first!, { _tag: "Granted", reservation })
-    return reservation !== undefined
+    return this.#grant(first, first && this.ledger.placeLast(first.demand))
   }
 
   /** Serves it, if there is room for it. */
   #place(waiter: Waiter): boolean {
-    const reservation = this.ledger.place(waiter.demand)
-    if (reservation !== undefined) this.#resolve(waiter, { _tag: "Granted", reservation })
-    return reservation !== undefined
+    return this.#grant(waiter, this.ledger.place(waiter.demand))
+  }
+
+  #grant(waiter: Waiter | undefined, reservation: Reservation | undefined): boolean {
+    if (waiter === undefined || reservation === undefined) return false
+    const decision: Decision = { _tag: "Granted", reservation }
+    if (!this.isTentative) {
+      this.#resolve(waiter, decision)
+      return true
+    }
+    waiter.group.waiters.hide(waiter, true)
+    if (this.#kept.waiter === waiter) this.#kept.release()
+    waiter.resume(decision)
+    return true
   }
 
   /** Keeps room for the first in line, once it has been passed over for long enough. */
@@ -224,7 +241,7 @@ export class Line {
     let eldest: Waiter | undefined
     for (const { waiters } of this.#groups.values()) {
       const first = waiters.first(Number.MAX_VALUE)
-      if (first !== undefined && (eldest === undefined || this.#before(first, eldest))) eldest = first
+      if (first !== undefined && (eldest === undefined || isBefore(first, eldest, this.settings))) eldest = first
     }
     return eldest
   }
@@ -247,6 +264,7 @@ export class Line {
 
   #remove(waiter: Waiter): void {
     const { demand, group } = waiter
+    if (waiter.slot < 0) return
     group.waiters.remove(waiter)
     this.#waiting[demand.lane]--
     if (group.waiters.length === 0) this.#groups.delete(group.key)
@@ -258,14 +276,15 @@ export class Line {
     let wakeAtMs = never
     let looksAgain = more
     for (const { waiters } of this.#groups.values()) {
-      const smallest = waiters.first(waiters.minSize)!
-      const fitsAtMs = this.#fitsAtMs(smallest.demand, nowMs)
+      const smallest = waiters.first(waiters.minSize)
+      if (smallest === undefined) continue
+      const fitsAtMs = nowMs + this.ledger.fitsInMs(smallest.demand)
       wakeAtMs = Math.min(wakeAtMs, waiters.minDueMs, fitsAtMs)
       // The size that would fit is found but for rounding; one that fits all the same is not left to wait.
       if (!more && fitsAtMs <= nowMs && this.#place(smallest)) looksAgain = true
     }
     const kept = this.#kept.waiter
-    if (kept !== undefined) wakeAtMs = Math.min(wakeAtMs, this.#fitsAtMs(kept.demand, nowMs))
+    if (kept !== undefined) wakeAtMs = Math.min(wakeAtMs, nowMs + this.ledger.fitsInMs(kept.demand))
     const first = this.#eldest()
     if (first !== undefined) wakeAtMs = Math.min(wakeAtMs, this.ledger.lastResortAtMs(first.demand))
     this.#wakeAtMs = looksAgain && this.length > 0 ? nowMs : Math.max(nowMs + 1, wakeAtMs)
@@ -274,16 +293,8 @@ export class Line {
   /** The same, where nothing but a newcomer has changed: all its kind that are no larger fit no later. */
   #planFor(waiter: Waiter, nowMs: number): void {
     const isSmallest = waiter.group.waiters.minSize === waiter.size
-    const fitsAtMs = isSmallest ? this.#fitsAtMs(waiter.demand, nowMs) : never
+    const fitsAtMs = isSmallest ? nowMs + this.ledger.fitsInMs(waiter.demand) : never
     const lastAtMs = this.length === 1 ? this.ledger.lastResortAtMs(waiter.demand) : never
     this.#wakeAtMs = Math.max(nowMs + 1, Math.min(this.#wakeAtMs, waiter.dueMs, fitsAtMs, lastAtMs))
-  }
-
-  #fitsAtMs(demand: Demand, nowMs: number): number {
-    let soonest = never
-    for (const provider of this.ledger.providers) {
-      soonest = Math.min(soonest, refusal(provider, demand)?.retryAfterMs ?? 0)
-    }
-    return nowMs + soonest
   }
 }

@@ -47,6 +47,22 @@ export interface InFlight {
   output: number
 }
 
+/** What a meter knows from its vendor, as a shared store keeps it too. */
+interface Word {
+  /** The limits that were told and met; `Infinity` where none was. */
+  told: number
+  met: number
+  metAtMs: number
+  /** All that was ever reserved; the difference of two moments is what was reserved between them. */
+  taken: number
+  /** The newest word on the use: at which moment of `taken`, and when. */
+  toldUsed: number
+  toldTaken: number
+  /** How quickly that use ends, per ms: all of it by the reset that the vendor named, or in a window. */
+  refill: number
+  toldAtMs: number
+}
+
 /** A limit found by being refused gives way by this share a window, so that a raised one is found again. */
 const growthPerWindow = 0.05
 
@@ -64,20 +80,20 @@ export class Meter {
   limit = Number.POSITIVE_INFINITY
   /** How much of it is free, as of the provider's last `quote`; what a lane may not use is still in it. */
   free = Number.POSITIVE_INFINITY
+  readonly word: Word = {
+    told: Number.POSITIVE_INFINITY,
+    met: Number.POSITIVE_INFINITY,
+    metAtMs: 0,
+    taken: 0,
+    toldUsed: 0,
+    toldTaken: 0,
+    refill: 0,
+    toldAtMs: Number.NEGATIVE_INFINITY
+  }
   #declared = Number.POSITIVE_INFINITY
-  #told = Number.POSITIVE_INFINITY
-  #met = Number.POSITIVE_INFINITY
-  #metAtMs = 0
+  #grownAtMs = 0
   readonly #first: number
   readonly #second: number
-  /** All that was ever reserved; the difference of two moments is what was reserved between them. */
-  taken = 0
-  /** The newest word on the use: at which moment of `taken`, and when. */
-  #toldUsed = 0
-  #toldTaken = 0
-  /** How quickly that use ends, per ms: all of it by the reset that the vendor named, or in a window. */
-  #refill = 0
-  #toldAtMs = Number.NEGATIVE_INFINITY
 
   constructor(
     row: Row,
@@ -97,14 +113,18 @@ export class Meter {
 
   set declared(limit: number) {
     this.#declared = limit
-    this.grow(this.#metAtMs)
+    this.grow(this.#grownAtMs)
   }
 
   /** Brings the limit to `nowMs`: one that was met grows. Answers whether it is one that does. */
   grow(nowMs: number): boolean {
-    const known = Math.min(this.#declared, this.#told)
-    const windows = (nowMs - this.#metAtMs) / this.foreign.windowMs
-    const met = this.#met === Number.POSITIVE_INFINITY ? this.#met : this.#met * (1 + growthPerWindow * windows)
+    this.#grownAtMs = nowMs
+    const { metAtMs, told } = this.word
+    const known = Math.min(this.#declared, told)
+    const windows = Math.max(0, nowMs - metAtMs) / this.foreign.windowMs
+    const met = this.word.met === Number.POSITIVE_INFINITY
+      ? this.word.met
+      : this.word.met * (1 + growthPerWindow * windows)
     this.limit = met < known ? Math.floor(met) : known
     return met < known
   }
@@ -149,10 +169,10 @@ export class Meter {
    */
   #shared(own: number, unit: number, nowMs: number): number {
     const others = this.foreign.at(nowMs, unit)
-    const ageMs = nowMs - this.#toldAtMs
+    const ageMs = nowMs - this.word.toldAtMs
     if (ageMs >= this.foreign.windowMs) return own + others
-    const left = Math.max(0, this.#toldUsed - ageMs * this.#refill)
-    return Math.max(own + others, left + this.taken - this.#toldTaken + this.foreign.since(nowMs, unit))
+    const left = Math.max(0, this.word.toldUsed - ageMs * this.word.refill)
+    return Math.max(own + others, left + this.word.taken - this.word.toldTaken + this.foreign.since(nowMs, unit))
   }
 
   need(input: number, output: number): number {
@@ -211,18 +231,19 @@ export class Meter {
   ): boolean {
     const before = this.limit
     if (reading.limit !== undefined) {
-      this.#told = reading.limit
-      this.#met = Number.POSITIVE_INFINITY
+      this.word.told = reading.limit
+      this.word.met = Number.POSITIVE_INFINITY
       this.grow(at.nowMs)
     }
     const limit = reading.limit ?? before
     if (reading.remaining !== undefined && Number.isFinite(limit)) {
       const amount = limit - reading.remaining - at.own
-      if (at.atMs >= this.#toldAtMs) {
-        this.#toldUsed = limit - reading.remaining
-        this.#refill = this.#toldUsed / Math.max(1, Math.min(reading.resetMs ?? Infinity, this.foreign.windowMs))
-        this.#toldTaken = at.taken
-        this.#toldAtMs = at.atMs
+      if (at.atMs >= this.word.toldAtMs) {
+        this.word.toldUsed = limit - reading.remaining
+        this.word.refill = this.word.toldUsed /
+          Math.max(1, Math.min(reading.resetMs ?? Infinity, this.foreign.windowMs))
+        this.word.toldTaken = at.taken
+        this.word.toldAtMs = at.atMs
       }
       // A day is refilled as it goes at those who name a reset of it, and whose reset may be a day away.
       const isOver = reading.remaining <= 0 && !this.isDaily
@@ -234,8 +255,8 @@ export class Meter {
   /** The vendor refused, and told no limit: this much was too much. Answers whether the limit changed. */
   met(amount: number, nowMs: number): boolean {
     if (amount >= this.limit) return false
-    this.#met = amount
-    this.#metAtMs = nowMs
+    this.word.met = amount
+    this.word.metAtMs = nowMs
     return this.grow(nowMs)
   }
 }

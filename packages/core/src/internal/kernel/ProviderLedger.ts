@@ -55,7 +55,7 @@ export class ProviderLedger implements Candidate {
   /** Set while its room is kept for a request that was passed over for too long. */
   keptFor: KeptFor | undefined
   readonly minute: RollingWindow
-  readonly #day: RollingWindow
+  readonly day: RollingWindow
   /** The share of a limit that other lanes than the high one may use. */
   readonly #commonShare: number
   /** Until then time changes nothing but the clock. */
@@ -76,7 +76,7 @@ export class ProviderLedger implements Candidate {
     const day = new RollingWindow(dayMs, dayBuckets, 2)
     const rings = { minute, day, now: undefined }
     this.minute = minute
-    this.#day = day
+    this.day = day
     this.#commonShare = (100 - settings.highPriorityReservePct) / 100
     this.meters = rows.map((row) =>
       new Meter(row, rings[row.span], this.inFlightNow, row.span === "day" ? dayMs : settings.window)
@@ -105,15 +105,23 @@ export class ProviderLedger implements Candidate {
     this.#stale = true
   }
 
+  /** Its parts were taken over from a shared store. */
+  restored(): void {
+    for (const meter of this.meters) meter.grow(this.minute.headMs)
+    this.#nextMs = Math.min(this.minute.nextMs, this.day.nextMs)
+    this.bound()
+  }
+
   /** Brings everything that depends on time to `nowMs`. */
   roll(nowMs: number): void {
     this.#nowMs = nowMs
     if (nowMs < this.#nextMs) return
     this.minute.roll(nowMs)
-    this.#day.roll(nowMs)
-    for (const meter of this.bounded) meter.grow(nowMs)
+    this.day.roll(nowMs)
+    // At the bucket's beginning: a limit depends on time, not on how often it is read.
+    for (const meter of this.bounded) meter.grow(this.minute.headMs)
     this.#stale = true
-    this.#nextMs = Math.min(this.minute.nextMs, this.#day.nextMs)
+    this.#nextMs = Math.min(this.minute.nextMs, this.day.nextMs)
   }
 
   get nowMs(): number {
@@ -178,7 +186,7 @@ export class ProviderLedger implements Candidate {
     this.inFlightNow.output += sign * reservation.outputTokens
     this.#stale = true
     if (sign < 0 || !this.isTold) return
-    for (const meter of this.bounded) meter.taken += meter.need(reservation.inputTokens, reservation.outputTokens)
+    for (const meter of this.bounded) meter.word.taken += meter.need(reservation.inputTokens, reservation.outputTokens)
   }
 
   /** Works out what is free, and what the request would take here: `needsInput` and `needsOutput`. */
@@ -273,8 +281,8 @@ export class ProviderLedger implements Candidate {
     this.minute.add(inputAtMs, REQUESTS, requests)
     this.minute.add(inputAtMs, INPUT, input)
     this.minute.add(outputAtMs, OUTPUT, output)
-    this.#day.add(inputAtMs, DAY_REQUESTS, dayRequests)
-    this.#day.add(inputAtMs, DAY_TOKENS, input)
-    this.#day.add(outputAtMs, DAY_TOKENS, output)
+    this.day.add(inputAtMs, DAY_REQUESTS, dayRequests)
+    this.day.add(inputAtMs, DAY_TOKENS, input)
+    this.day.add(outputAtMs, DAY_TOKENS, output)
   }
 }

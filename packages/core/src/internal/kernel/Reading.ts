@@ -27,7 +27,7 @@ export const readable = (readings: ReadonlyArray<LimitReading>): ReadonlyArray<L
 /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
 export const countable = ({ isTold, meters, spec }: ProviderLedger): Reservation["countable"] =>
   isTold
-    ? meters.map((meter) => ({ own: meter.countable(spec.counting.chargesMaxTokens), taken: meter.taken }))
+    ? meters.map((meter) => ({ own: meter.countable(spec.counting.chargesMaxTokens), taken: meter.word.taken }))
     : undefined
 
 /** A call that came back with readings. */
@@ -55,7 +55,7 @@ export const readLimits = (
     if (meter === undefined) return []
     const uncounted = refused && before !== undefined ? meter.need(inputTokens, outputTokens) : 0
     const own = Math.max((before?.[row]?.own ?? 0) - uncounted, now?.[row]?.own ?? 0)
-    const taken = before?.[row]?.taken ?? meter.taken
+    const taken = before?.[row]?.taken ?? meter.word.taken
     const atMs = before === undefined ? nowMs : reservedAtMs
     return meter.read(reading, { own, taken, atMs, nowMs }) ? [meter] : []
   })

@@ -13,6 +13,14 @@ const recentShare = 4
 
 const fullCell = 2 ** 32 - 1
 
+/** A window as a shared store keeps it: `head` is the number of its newest bucket. */
+export interface WindowRecord {
+  readonly head: number
+  readonly sums: ReadonlyArray<number>
+  readonly recent: ReadonlyArray<number>
+  readonly cells?: ArrayLike<number> | undefined
+}
+
 export class RollingWindow {
   readonly bucketMs: number
   /** Cells a column. */
@@ -35,6 +43,11 @@ export class RollingWindow {
     this.#cells = new Uint32Array(this.size * columns)
     this.#sums = new Float64Array(columns)
     this.#recent = new Float64Array(columns)
+  }
+
+  /** When the newest bucket began. */
+  get headMs(): number {
+    return this.#head * this.bucketMs
   }
 
   /** Length of the recent part, in ms. */
@@ -104,6 +117,30 @@ export class RollingWindow {
   /** When the bucket of this age will have left the window. */
   leavesAtMs(age: number): number {
     return (this.#head - age + this.size) * this.bucketMs
+  }
+
+  /**
+   * Takes over what a shared store holds. Its cells, where they are handed over, lie at their bucket's number modulo
+   * `size`; else those that are known stay, and the sums alone are exact.
+   */
+  restore({ cells, head, recent, sums }: WindowRecord): void {
+    const lead = this.#head - head
+    if (!(Math.abs(lead) < this.size)) this.#clear(head)
+    else if (lead > 0) this.#slot = this.#slotBefore(lead)
+    else while (this.#head < head) this.#advance()
+    this.#head = head
+    this.nextMs = (head + 1) * this.bucketMs
+    if (cells !== undefined && Number.isFinite(head)) {
+      for (let age = 0; age < this.size; age++) {
+        const from = ((head - age) % this.size + this.size) % this.size * this.columns
+        const to = this.#slotBefore(age) * this.columns
+        for (let column = 0; column < this.columns; column++) this.#cells[to + column] = cells[from + column]!
+      }
+    }
+    for (let column = 0; column < this.columns; column++) {
+      this.#sums[column] = sums[column]!
+      this.#recent[column] = recent[column]!
+    }
   }
 
   #advance(): void {

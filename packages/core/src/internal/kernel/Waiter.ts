@@ -1,5 +1,6 @@
+import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Decision, Demand } from "../../RouterState.ts"
-import type { Kind } from "./Admission.ts"
+import { type Kind, laneRank } from "./Admission.ts"
 import type { FirstFit, Item } from "./FirstFit.ts"
 
 /** A request in line. */
@@ -22,3 +23,16 @@ export interface Group {
 
 export const keyOf = ({ forceProvider, lane, maxTokens, tried }: Kind): string =>
   JSON.stringify([lane, maxTokens, forceProvider, tried])
+
+/** Who of the two is served first. */
+export const isBefore = (
+  one: Waiter,
+  other: Waiter,
+  { ageing, order }: Pick<RouterSettings["waiting"], "ageing" | "order">
+): boolean => {
+  const lanes = laneRank[one.demand.lane] - laneRank[other.demand.lane]
+  if (order === "lifo") return lanes === 0 ? one.order > other.order : lanes < 0
+  const headStartMs = lanes === 0 ? 0 : lanes * ageing
+  const arrivedMs = lanes === 0 ? one.order - other.order : one.arrivedMs - other.arrivedMs
+  return arrivedMs + headStartMs < 0
+}

@@ -187,7 +187,7 @@ export type Settlement =
   | { readonly _tag: "Unused" }
 
 /**
- * Something about a provider that changed for the requests to come.
+ * Something about a provider, or about the state itself, that changed for the requests to come.
  *
  * @since 0.1.0
  */
@@ -212,6 +212,24 @@ export type StateChange =
     readonly provider: string
     readonly dimension: Dimension
     readonly limit: number
+    readonly atMs: number
+  }
+  | {
+    /**
+     * The shared store does not answer (`timeout`, `unreachable`), answers with an error (`refused`), or has lost what it
+     * held (`lost`). From now on this instance goes on by itself, as `policy` says.
+     */
+    readonly _tag: "StateFailed"
+    readonly reason: "timeout" | "unreachable" | "refused" | "lost"
+    /** The store's own words. */
+    readonly message: string
+    readonly policy: "share" | "open" | "closed"
+    readonly atMs: number
+  }
+  | {
+    /** The shared store is back, and knows what this instance did meanwhile. */
+    readonly _tag: "StateRecovered"
+    readonly afterMs: number
     readonly atMs: number
   }
 
@@ -271,7 +289,10 @@ export interface RouterStateService {
   ) => Effect.Effect<boolean>
   /** Requests in line. */
   readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>
-  /** Breaker moves, benches and learned limits, from now on; a slow reader loses the oldest. */
+  /**
+   * Breaker moves, benches and learned limits, of a shared store also those of other instances, and failures of the
+   * store; from now on. A slow reader loses the oldest.
+   */
   readonly changes: Stream.Stream<StateChange>
 }
 

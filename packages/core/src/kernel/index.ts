@@ -18,6 +18,7 @@ export {
   fieldCount,
   fields,
   hasWords,
+  initialWords,
   type ProviderRecord,
   restore,
   wordCount,

@@ -100,11 +100,14 @@ export class Ledger {
     return this.#grant(provider, demand, false)
   }
 
-  /** Takes over a reservation that was granted elsewhere; `undefined` where its provider is not known here. */
-  adopt(reservation: Reservation): ProviderLedger | undefined {
+  /**
+   * Takes over a reservation that was granted elsewhere; `undefined` where its provider is not known here. `holds`: what
+   * it takes is not counted here yet.
+   */
+  adopt(reservation: Reservation, holds: boolean): ProviderLedger | undefined {
     const provider = this.#byName.get(reservation.provider)
     if (provider === undefined) return undefined
-    provider.hold(reservation, 1)
+    if (holds) provider.hold(reservation, 1)
     this.#open.set(reservation, provider)
     return provider
   }

@@ -13,8 +13,12 @@ const numbered = <Name extends string>(names: ReadonlyArray<Name>): Readonly<Rec
   Object.fromEntries(names.map((name, index) => [name, index])) as Record<Name, number> // keys of these very names
 
 const fieldNames = [
-  // The window: the number of its newest bucket, its sums, and those of its newest quarter.
+  // 1: its vendor has told something of its limits; 2: a limit was met. 3: both. 0: the words below are all initial.
+  "word",
+  // The numbers of the newest buckets, of a day and of the window.
+  "dayHead",
   "head",
+  // The window's sums, and those of its newest quarter.
   "requests",
   "input",
   "output",
@@ -51,11 +55,8 @@ const fieldNames = [
   "because",
   "guessed",
   "outSinceMs",
-  "dayHead",
   "dayRequests",
-  "dayTokens",
-  // 1: its vendor has told something of its limits; 2: a limit was met. 3: both. 0: the words below are all initial.
-  "word"
+  "dayTokens"
 ] as const
 
 const wordNames = [

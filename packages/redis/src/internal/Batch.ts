@@ -67,10 +67,11 @@ export const encodeBatch = (
     readonly keys: Keys
     readonly instance: string
     readonly full: boolean
+    readonly born: number
     readonly known: ReadonlyArray<ProviderSpec>
   }
 ): EncodedBatch => {
-  const { instance, keys } = options
+  const { born, instance, keys } = options
   const specs = new Map<string, Pick<ProviderSpec, "name" | "model">>()
   const all = items.some(({ spec }) => spec === undefined) ? options.known : []
   for (const spec of all) specs.set(keys.provider(spec), spec)
@@ -78,7 +79,7 @@ export const encodeBatch = (
   const providers = [...specs.keys()]
   const sessions = [...new Set(items.flatMap(({ sessionId }) => sessionId ?? []))]
   const first = 3
-  const args: Array<Argument> = [instance, options.full ? "1" : "0", String(providers.length)]
+  const args: Array<Argument> = [instance, options.full ? "1" : "0", String(providers.length), String(born)]
   for (const { figures, lease, sessionId, spec, tail } of items) {
     const key = spec === undefined ? 0 : providers.indexOf(keys.provider(spec)) + first + 1
     const pin = sessionId === undefined ? 0 : sessions.indexOf(sessionId) + first + providers.length + 1

@@ -60,9 +60,11 @@ export class Instance {
   #ids = 0
   #sending = 0
   #isScheduled = false
-  readonly #serverClock = new ServerClock()
+  readonly #serverClock: ServerClock
 
   constructor(readonly with_: InstanceOptions) {
+    const { clock } = with_
+    this.#serverClock = new ServerClock(clock.unsafeCurrentTimeMillis() - monotonicMs(clock))
     this.mirror = new Mirror(with_.settings)
     // While Redis has the word, what changes is what it says.
     this.own = new Own(with_.settings, (change) => {
@@ -171,25 +173,34 @@ export class Instance {
       keys,
       instance: id,
       full,
+      born: this.born,
       known: this.mirror.specs
     })
+    const sentTo = this.born
     this.#sending++
     let isOpen = true
     this.run("settle", batch.keys, batch.args, (answer) => {
       if (isOpen) this.#sending--
       isOpen = false
-      if (answer._tag === "StoreFailure") {
-        this.batches.again(items)
+      /** Not taken: once more, unless a new state has been told everything meanwhile, this with it. */
+      const again = () => {
+        if (sentTo === this.born) this.batches.again(items)
         done(false)
+      }
+      if (answer._tag === "StoreFailure") {
+        again()
         return this.onFailure(answer)
       }
       const reader = this.reader(answer.reply)
       const { born } = this.head(reader)
+      if (born !== sentTo) {
+        again()
+        return this.checkBirth(born)
+      }
       this.mirror.ledger.lastResortMs = reader.double()
       this.load(reader, batch.specs, full)
       this.tell(answer.reply, 1)
       done(true)
-      this.checkBirth(born)
       this.onPicture()
     })
   }

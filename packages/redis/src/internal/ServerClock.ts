@@ -15,6 +15,9 @@ export class ServerClock {
   #seenAtMs = 0
   #lastMs = Number.NEGATIVE_INFINITY
 
+  /** @param guessMs by how much Redis' time is taken to be ahead until it has said: as this machine's wall clock is. */
+  constructor(readonly guessMs: number) {}
+
   observe(serverMs: number, localMs: number): void {
     const aheadMs = serverMs - localMs
     const before = this.#aheadMs
@@ -25,9 +28,9 @@ export class ServerClock {
     this.#seenAtMs = localMs
   }
 
-  /** What a moment of this process is there; its own, as long as nothing is known. */
+  /** What a moment of this process is there. */
   at(localMs: number): number {
-    const nowMs = localMs + (this.#aheadMs ?? 0)
+    const nowMs = localMs + (this.#aheadMs ?? this.guessMs)
     // What was said before may have been nearer.
     this.#lastMs = this.#lastMs - nowMs > jumpMs ? nowMs : Math.max(this.#lastMs, nowMs)
     return this.#lastMs

@@ -218,14 +218,17 @@ end
  * A batch of settlements, each once; circuits moved by hand; what an instance did on its own while it could not ask.
  *
  * KEYS: meta, this instance's leases, the sign that somebody waits, then providers and pins as the items name them.
- * ARGV: instance, flags, how many providers there are among the keys, then of each item its lease, its figures and its
- * provider's name.
+ * ARGV: instance, flags, how many providers there are among the keys, the birth of the state as the instance knows it,
+ * then of each item its lease, its figures and its provider's name.
  * Answers a row of figures and the providers' rows as they stand after, then what has changed.
  */
 export const settle = `
 local full = ARGV[2]:byte(1) == 49
 local providers = tonumber(ARGV[3])
 local gone = {}
+
+-- The state was lost: first the instance says all that it has used, this with it.
+if born ~= tonumber(ARGV[4]) then return { pack('<ddd', now, born, resort) } end
 
 local function pin(key, name)
   local before = call('GET', key)
@@ -280,7 +283,7 @@ local function keyOf(lease)
   end
 end
 
-for item = 4, #ARGV - $OWNCLOCK, 3 do
+for item = 5, #ARGV - $OWNCLOCK, 3 do
   local id, name = ARGV[item], ARGV[item + 2]
   local q = { undo('$ITEM', ARGV[item + 1]) }
   local tail = ARGV[item + 1]:sub($ITEMS * 8 + 1)
@@ -291,7 +294,7 @@ for item = 4, #ARGV - $OWNCLOCK, 3 do
     if key and (lease or (q.born ~= born and q.kind == 1 and not gone[id])) then
       gone[id] = true
       local p, found = look(key)
-      -- A grant of a state that was lost since, or of this instance alone, holds nothing here, and counts all the same.
+      -- What this instance has granted itself holds nothing here, and counts all the same.
       local epoch = q.epoch
       if lease then
         local _, input, output, granted = undo('<dddd', lease)

@@ -23,6 +23,10 @@ export interface Item {
   readonly sessionId?: string | undefined
 }
 
+export interface Numbered extends Item {
+  readonly number: number
+}
+
 /** What a batch is on the wire. `specs`: whose rows come back, in this order. */
 export interface EncodedBatch {
   readonly keys: ReadonlyArray<string>
@@ -31,25 +35,31 @@ export interface EncodedBatch {
 }
 
 export class Batches {
-  #items: Array<Item> = []
+  #items: Array<Numbered> = []
+  #numbers = 0
 
   get length(): number {
     return this.#items.length
   }
 
   add(item: Item): void {
-    this.#items.push(item)
+    this.#items.push(this.numbered(item))
     if (this.#items.length > mostKept) this.#items.shift()
   }
 
+  /** What is told gets a number, in the order in which it is told. */
+  numbered(item: Item): Numbered {
+    return { ...item, number: ++this.#numbers }
+  }
+
   /** Takes the next ones out. */
-  next(): ReadonlyArray<Item> {
+  next(): ReadonlyArray<Numbered> {
     return this.#items.splice(0, batchSize)
   }
 
-  /** They were not answered: first again. */
-  again(items: ReadonlyArray<Item>): void {
-    this.#items = [...items, ...this.#items]
+  /** They were not answered: again, in the order of their numbers. */
+  again(items: ReadonlyArray<Numbered>): void {
+    this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
   }
 
   /** Redis has lost what they were about. */
@@ -62,7 +72,7 @@ export class Batches {
  * `known`: whoever's lease it may be where the item does not say.
  */
 export const encodeBatch = (
-  items: ReadonlyArray<Item>,
+  items: ReadonlyArray<Numbered>,
   options: {
     readonly keys: Keys
     readonly instance: string
@@ -80,10 +90,10 @@ export const encodeBatch = (
   const sessions = [...new Set(items.flatMap(({ sessionId }) => sessionId ?? []))]
   const first = 3
   const args: Array<Argument> = [instance, options.full ? "1" : "0", String(providers.length), String(born)]
-  for (const { figures, lease, sessionId, spec, tail } of items) {
+  for (const { figures, lease, number, sessionId, spec, tail } of items) {
     const key = spec === undefined ? 0 : providers.indexOf(keys.provider(spec)) + first + 1
     const pin = sessionId === undefined ? 0 : sessions.indexOf(sessionId) + first + providers.length + 1
-    args.push(lease, encodeItem({ ...figures, key, pin }, tail), spec?.name ?? "")
+    args.push(lease, encodeItem({ ...figures, number, key, pin }, tail), spec?.name ?? "")
   }
   return {
     keys: [keys.meta, keys.leases(instance), keys.waiting, ...providers, ...sessions.map(keys.pin)],

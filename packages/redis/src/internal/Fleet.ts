@@ -3,7 +3,9 @@
  *
  * Redis has the word until a command fails; from then on the instance goes on by itself (`Own.ts`), and asks again every
  * now and then. Once Redis answers, it is told what this instance did meanwhile, and, if it has lost the state, all that
- * counts in this instance's windows. It has the word again after `settleIn`, when the others have told it too.
+ * counts in this instance's windows. It has the word again when the others have told it too: after `settleIn`, and once
+ * every instance that was there before has been heard of again. One that is not heard of any more is waited for until its
+ * leases have ended; and where Redis has lost the state, until what that one has used is out of every window.
  */
 import { adoptItem, unusedItem } from "./Batch.ts"
 import type { Instance } from "./Instance.ts"
@@ -17,8 +19,13 @@ const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? li
 export class Fleet {
   #strays = new Set<string>()
   #dead: ReadonlyArray<string> = []
+  #heardOf: ReadonlyMap<string, number> = new Map()
   #contributedTo = Number.NaN
-  #backSinceMs: number | undefined
+  /** Who was there when Redis was last heard of before it went. */
+  #known: ReadonlyArray<string> = []
+  /** Since when Redis has been back, by this process's clock and by its own. */
+  #back: { readonly localMs: number; readonly serverMs: number } | undefined
+  #hasLost = false
 
   constructor(readonly instance: Instance, readonly onMove: () => void) {}
 
@@ -48,10 +55,14 @@ export class Fleet {
   leave(failure: StoreFailure): void {
     const { instance } = this
     const { onChange, options, settings } = instance.with_
-    if (instance.awaySinceMs !== undefined) return
+    const before = instance.phase
+    instance.phase = "away"
+    this.#back = undefined
+    // Not yet quite back: the shares are what they were.
+    if (before !== "shared") return
     const { localMs, mirror, nowMs, own, place } = instance
     instance.awaySinceMs = localMs
-    this.#backSinceMs = undefined
+    this.#hasLost = failure.kind === "lost"
     own.begin(
       { ledger: mirror.ledger, isFresh: localMs - mirror.heardAtMs < 2 * options.heartbeat },
       {
@@ -79,27 +90,42 @@ export class Fleet {
   /** Asks whether Redis is back, and what is to be done then; to be called now and then while it is away. */
   retry(done: () => void): void {
     const { instance } = this
-    this.beat((failure) => {
-      if (failure !== undefined || instance.awaySinceMs === undefined) {
-        this.#backSinceMs = undefined
+    const answered = (failure: StoreFailure | undefined) => {
+      if (failure !== undefined) {
+        this.leave(failure)
         return done()
       }
-      this.#backSinceMs ??= instance.localMs
-      const isSettled = instance.localMs - this.#backSinceMs >= this.settleInMs && instance.isAnswered
+      const { localMs, nowMs } = instance
+      const isSettled = this.#back !== undefined && this.#isSettled(this.#back)
+      this.#back ??= { localMs, serverMs: nowMs }
       this.#adopt()
       instance.flush(true)
+      instance.phase = "settling"
       if (isSettled) this.#return()
       done()
-    })
+    }
+    // It is heard of again only after it has told what it did.
+    if (this.#back === undefined) this.refresh(answered)
+    else this.beat(answered)
+  }
+
+  /** Whether everyone has told Redis what he did while it was away. */
+  #isSettled(back: { readonly localMs: number; readonly serverMs: number }): boolean {
+    const { awaySinceMs, localMs, with_: { options, settings } } = this.instance
+    const backMs = localMs - back.localMs
+    if (backMs < this.settleInMs) return false
+    const isThere = (id: string) => (this.#heardOf.get(id) ?? 0) >= back.serverMs
+    if (this.#known.every(isThere)) return true
+    const awayMs = localMs - awaySinceMs
+    return backMs >= options.leaseTtl && (!this.#hasLost || awayMs >= settings.window + this.settleInMs)
   }
 
   #return(): void {
     const { instance } = this
-    const sinceMs = instance.awaySinceMs ?? instance.localMs
-    instance.awaySinceMs = undefined
+    instance.phase = "shared"
     instance.with_.onChange({
       _tag: "StateRecovered",
-      afterMs: instance.localMs - sinceMs,
+      afterMs: instance.localMs - instance.awaySinceMs,
       atMs: instance.nowMs
     })
     this.onMove()
@@ -108,13 +134,16 @@ export class Fleet {
   #heard(reply: Reply): void {
     const { instance } = this
     const { id } = instance.with_
-    const alive = [...texts(reply[1])].sort()
+    const scored = texts(reply[1])
+    this.#heardOf = new Map(scored.flatMap((each, at) => at % 2 === 0 ? [[each, Number(scored[at + 1])]] : []))
+    const alive = [...this.#heardOf.keys()].sort()
+    if (instance.phase === "shared") this.#known = alive.filter((each) => each !== id)
     instance.place = {
       instances: Math.max(alive.length, instance.with_.options.instances),
       index: Math.max(0, alive.indexOf(id))
     }
     this.#dead = texts(reply[2]).filter((each) => each !== id)
-    this.#endStrays(texts(reply[3]))
+    this.#endStrays(texts(reply[3]).filter((each) => each !== "#"))
   }
 
   /** Leases that this instance knows nothing of, for the second time: an answer was lost on its way. */
@@ -143,6 +172,7 @@ export class Fleet {
     const { instance } = this
     if (born === this.#contributedTo) return
     this.#contributedTo = born
+    if (instance.phase !== "shared" && !Number.isNaN(instance.born)) this.#hasLost = true
     instance.born = born
     // What is to be told is in the windows already.
     instance.batches.clear()
@@ -177,8 +207,8 @@ export class Fleet {
         instance.mirror.ledger.lastResortMs = reader.double()
         instance.load(reader, specs, true)
         instance.tell(answer.reply, 4)
-        if (instance.awaySinceMs === undefined && !Number.isNaN(instance.born)) instance.checkBirth(born)
-        if (born !== instance.born && (instance.awaySinceMs !== undefined || Number.isNaN(instance.born))) {
+        if (instance.phase !== "away" && !Number.isNaN(instance.born)) instance.checkBirth(born)
+        if (born !== instance.born && (instance.phase === "away" || Number.isNaN(instance.born))) {
           this.#contribute(born)
         }
         done(answer)

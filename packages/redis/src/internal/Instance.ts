@@ -5,7 +5,7 @@
 import type { ProviderSpec, Reservation, RouterSettings, StateChange } from "@route-llm/core"
 import { monotonicMs } from "@route-llm/core/kernel"
 import type { Clock } from "effect"
-import { Batches, encodeBatch, type Item } from "./Batch.ts"
+import { Batches, encodeBatch, type Item, type Numbered } from "./Batch.ts"
 import type { Keys } from "./keys.ts"
 import { Mirror } from "./Mirror.ts"
 import type { Settings } from "./options.ts"
@@ -22,6 +22,15 @@ export interface Lease {
   /** The birth of the state that knows it; NaN: none does. */
   born: number
 }
+
+/**
+ * - `shared`: Redis has the word;
+ * - `away`: this instance goes on by itself;
+ * - `settling`: Redis is back and has been told everything, but perhaps not by everyone yet. A request needs both, a place
+ *   in this instance's share and a grant of Redis, so that neither those who are still away nor those who are back
+ *   already find that there is less than they count on.
+ */
+export type Phase = "shared" | "away" | "settling"
 
 /** The first figures of every answer. */
 interface Head {
@@ -50,8 +59,9 @@ export class Instance {
   readonly leases = new Map<Reservation, Lease>()
   /** The birth of the state as this instance knows it; NaN: it has never seen one. */
   born = Number.NaN
-  /** Redis does not have the word: since when. */
-  awaySinceMs: number | undefined
+  phase: Phase = "shared"
+  /** When Redis last went away. */
+  awaySinceMs = Number.NEGATIVE_INFINITY
   place: Place
   /** Called when Redis has failed, or has lost what it held. */
   onFailure: (failure: StoreFailure) => void = () => {}
@@ -68,7 +78,7 @@ export class Instance {
     this.mirror = new Mirror(with_.settings)
     // While Redis has the word, what changes is what it says.
     this.own = new Own(with_.settings, (change) => {
-      if (this.awaySinceMs !== undefined) with_.onChange(change)
+      if (this.phase !== "shared") with_.onChange(change)
     })
     this.place = { instances: with_.options.instances, index: 0 }
   }
@@ -85,7 +95,7 @@ export class Instance {
   /** Redis has granted this: it counts in this instance's own ledger as well. */
   record(reservation: Reservation): void {
     const { mirror: { specs }, nowMs, own } = this
-    own.record(reservation, this.awaySinceMs === undefined ? specs : own.shares(specs, nowMs), nowMs)
+    own.record(reservation, this.phase === "shared" ? specs : own.shares(specs, nowMs), nowMs)
   }
 
   nextId(): string {
@@ -156,7 +166,7 @@ export class Instance {
 
   /** Sends what is to be told now. While Redis is away it is kept; `force`: it may be back. */
   flush(force = false): void {
-    if (this.awaySinceMs !== undefined && !force) return
+    if (this.phase === "away" && !force) return
     while (this.batches.length > 0) this.#send(this.batches.next(), () => {})
   }
 
@@ -166,7 +176,7 @@ export class Instance {
   }
 
   /** Sends one batch; `done` hears whether it was taken. */
-  #send(items: ReadonlyArray<Item>, done: (taken: boolean) => void): void {
+  #send(items: ReadonlyArray<Numbered>, done: (taken: boolean) => void): void {
     const { id, keys } = this.with_
     const full = this.mirror.line.length > 0
     const batch = encodeBatch(items, {
@@ -207,7 +217,8 @@ export class Instance {
 
   /** Tells Redis this now; `done` hears whether it was taken. */
   sendNow(item: Item, done: (taken: boolean) => void): void {
-    this.#send([item], done)
+    this.flush()
+    this.#send([this.batches.numbered(item)], done)
   }
 
   /** A state that came into being after the one this instance knows has lost what that one held. */

@@ -115,7 +115,7 @@ const takeIn = (instance: Instance, question: Question, reply: Reply): Reservati
 export const ask = (instance: Instance, demand: Demand, taken: Reservation | undefined): Effect.Effect<Asked> =>
   Effect.async((resume) => {
     const { mirror } = instance
-    if (instance.awaySinceMs !== undefined) {
+    if (instance.phase === "away") {
       mirror.withdraw(taken)
       return resume(Effect.succeed(away))
     }

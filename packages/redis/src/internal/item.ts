@@ -4,6 +4,8 @@
 export const itemNames = [
   // 0 unused, 1 ended, 2 adopt a reservation, 3 force open, 4 force closed, 5 count in the window, 6 count in the day.
   "kind",
+  // Its number among all that this instance has ever told: whatever is told twice counts once.
+  "number",
   // Which of the keys is the provider's.
   "key",
   // The birth of the state that granted it.

@@ -1,15 +1,14 @@
-import { type Decision, type Demand, RouterOptions, type RouterStateService, type StateChange } from "@route-llm/core"
-import type { Reservation, Restore, RouterSettings } from "@route-llm/core"
+import { RouterOptions, type RouterSettings, type RouterStateService, type StateChange } from "@route-llm/core"
 import { Effect, PubSub, Runtime, type Scope, Stream } from "effect"
-import { ask } from "./asking.ts"
-import { forceItem, settleItem } from "./Batch.ts"
 import { Fleet } from "./Fleet.ts"
 import { Instance } from "./Instance.ts"
 import type { Keys } from "./keys.ts"
-import { type LineRunner, makeLineRunner, Seat, type Signal } from "./LineRunner.ts"
+import { makeLineRunner } from "./LineRunner.ts"
+import { makeService } from "./makeService.ts"
 import type { Settings } from "./options.ts"
+import { pause } from "./pause.ts"
 import { layoutOf, makeScripts, type TimeSource } from "./scripts.ts"
-import { type Store, StoreFailure } from "./Store.ts"
+import type { Store, StoreFailure } from "./Store.ts"
 import { decodeChange } from "./wire.ts"
 
 /** Changes kept for a reader that lags; it then loses the oldest. */
@@ -24,13 +23,6 @@ export interface StateParts {
   /** Calls back with whatever is published; answers once it has begun, or has failed to. */
   readonly subscribe: (heard: (message: string) => void) => Effect.Effect<void, never, Scope.Scope>
 }
-
-/** In real time: what is waited for is another process. */
-const pause = (ms: number) =>
-  Effect.async<void>((resume) => {
-    const timer = setTimeout(() => resume(Effect.void), ms)
-    return Effect.sync(() => clearTimeout(timer))
-  })
 
 /** How long the layer waits for Redis before it begins without. */
 const firstMs = 1_000
@@ -49,7 +41,7 @@ export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateServ
 
     const fleet = new Fleet(instance, () => {
       // Whose turn it is goes by the order in which they came, also elsewhere.
-      const from = instance.awaySinceMs === undefined ? alone : shared
+      const from = instance.phase === "shared" ? alone : shared
       for (const seat of from.seats) seat.move()
     })
     instance.onFailure = (failure) => fleet.leave(failure)
@@ -102,13 +94,13 @@ const hello = (fleet: Fleet, instance: Instance): Effect.Effect<void> =>
 const keepInTouch = (fleet: Fleet, instance: Instance): Effect.Effect<never> => {
   const { heartbeat, retryEvery } = instance.with_.options
   const once = Effect.async<void>((resume) => {
-    if (instance.awaySinceMs !== undefined) return fleet.retry(() => resume(Effect.void))
+    if (instance.phase !== "shared") return fleet.retry(() => resume(Effect.void))
     fleet.beat((failure) => {
       if (failure !== undefined) instance.onFailure(failure)
       resume(Effect.void)
     })
   })
-  const wait = Effect.suspend(() => pause(instance.awaySinceMs === undefined ? heartbeat : retryEvery))
+  const wait = Effect.suspend(() => pause(instance.phase === "shared" ? heartbeat : retryEvery))
   return Effect.forever(Effect.zipRight(wait, once))
 }
 
@@ -135,7 +127,7 @@ const makeListener = (
     if (sender === id || sender === undefined) return
     const change = decodeChange(said)
     if (change !== undefined) onChange(change)
-    if (instance.mirror.line.length === 0 || instance.awaySinceMs !== undefined) return
+    if (instance.mirror.line.length === 0 || instance.phase !== "shared") return
     isStale = true
     if (!isReading) refresh()
   }
@@ -149,237 +141,3 @@ const parsed = (message: string): ReadonlyArray<unknown> => {
     return []
   }
 }
-
-interface Parts {
-  readonly instance: Instance
-  readonly fleet: Fleet
-  readonly shared: LineRunner
-  readonly alone: LineRunner
-  readonly changes: Stream.Stream<StateChange>
-}
-
-const makeService = ({ alone, changes, fleet, instance, shared }: Parts): RouterStateService => {
-  const { mirror, own } = instance
-  const { options, settings } = instance.with_
-  const isAway = () => instance.awaySinceMs !== undefined
-
-  const granted = (demand: Demand, reservation: Reservation): void => {
-    const spec = [...demand.providers, ...mirror.specs].find(({ name }) => name === reservation.provider)
-    if (spec !== undefined) instance.leases.set(reservation, { id: instance.nextId(), spec, born: Number.NaN })
-  }
-
-  const reserveAlone = (demand: Demand, restore: Restore): Effect.Effect<Signal> =>
-    Effect.suspend(() => {
-      const { awaySinceMs } = instance
-      if (options.onStateFailure === "closed") {
-        return Effect.die(new StoreFailure({ kind: "unreachable", detail: `away since ${awaySinceMs} ms` }))
-      }
-      return inLine(alone, own.demand(demand, instance.nowMs), restore, {
-        take: (reservation) => granted(demand, reservation),
-        confirm: (reservation) => Effect.succeed({ _tag: "Granted", reservation }),
-        giveBack: (reservation) => {
-          instance.leases.delete(reservation)
-          own.ledger.settle(reservation, { _tag: "Unused" }, instance.nowMs)
-        }
-      })
-    })
-
-  const reserveShared = (demand: Demand, restore: Restore): Effect.Effect<Signal> =>
-    Effect.suspend(() => {
-      const line = inLine(shared, demand, restore, {
-        take: (reservation) => void mirror.hold(reservation),
-        confirm: (reservation) => ask(instance, demand, reservation),
-        giveBack: (reservation) => mirror.withdraw(reservation)
-      })
-      if (shared.line.length > 0) return line
-      return Effect.flatMap(ask(instance, demand, undefined), (asked): Effect.Effect<Signal> => {
-        if (asked._tag === "Away") return Effect.succeed({ _tag: "Moved" })
-        return asked._tag === "Refused" && demand.waitMs > 0 ? line : Effect.succeed(asked)
-      })
-    })
-
-  const reserve = (demand: Demand, restore: Restore): Effect.Effect<Decision> =>
-    Effect.suspend(() => {
-      const sinceMs = instance.localMs
-      return Effect.flatMap(
-        isAway() ? reserveAlone(demand, restore) : reserveShared(demand, restore),
-        (signal): Effect.Effect<Decision> => {
-          if (signal._tag !== "Moved") return Effect.succeed(signal)
-          const waitedMs = instance.localMs - sinceMs
-          const waitMs = Math.max(0, demand.waitMs - waitedMs)
-          return reserve({ ...demand, waitMs, timeLeftMs: Math.max(0, demand.timeLeftMs - waitedMs) }, restore)
-        }
-      )
-    })
-
-  const settle: RouterStateService["settle"] = (reservation, settlement) =>
-    Effect.suspend(() => {
-      const lease = instance.leases.get(reservation)
-      if (lease === undefined) return Effect.succeed(undefined)
-      instance.leases.delete(reservation)
-      instance.enqueue(settleItem(lease, reservation, settlement, settings))
-      const settledAlone = alone.step((nowMs) => {
-        const after = own.settle(reservation, settlement, nowMs)
-        alone.line.dispatch(nowMs)
-        return after
-      })
-      if (isAway()) return settledAlone
-      return Effect.zipRight(
-        settledAlone,
-        shared.step((nowMs) => {
-          const after = mirror.settle(reservation, settlement, nowMs)
-          shared.line.dispatch(nowMs)
-          return after
-        })
-      )
-    })
-
-  const snapshotAlone = (providers: Demand["providers"]) =>
-    alone.step((nowMs) => {
-      const snapshot = own.ledger.snapshot(own.shares(providers, nowMs), nowMs)
-      alone.line.dispatch(nowMs)
-      return snapshot
-    })
-
-  const snapshot: RouterStateService["snapshot"] = (providers) =>
-    Effect.suspend(() => {
-      if (isAway()) return snapshotAlone(providers)
-      mirror.follow(providers, instance.nowMs)
-      return Effect.flatMap(
-        Effect.async<StoreFailure | undefined>((resume) =>
-          fleet.refresh((failure) => {
-            if (failure !== undefined) instance.onFailure(failure)
-            resume(Effect.succeed(failure))
-          })
-        ),
-        () =>
-          isAway() ? snapshotAlone(providers) : shared.step((nowMs) => {
-            const snapshot = mirror.ledger.snapshot(providers, nowMs)
-            shared.line.dispatch(nowMs)
-            return snapshot
-          })
-      )
-    })
-
-  const force: RouterStateService["force"] = (providers, name, circuit) =>
-    Effect.suspend(() => {
-      const spec = providers.find((each) => each.name === name)
-      if (spec === undefined) return Effect.succeed(false)
-      const item = forceItem(spec, circuit._tag === "Open" ? circuit.forMs : undefined)
-      const here = alone.step((nowMs) => {
-        own.ledger.force(own.shares(providers, nowMs), name, circuit, nowMs)
-        alone.line.dispatch(nowMs)
-        return true
-      })
-      if (isAway()) {
-        instance.enqueue(item)
-        return here
-      }
-      mirror.follow(providers, instance.nowMs)
-      return Effect.flatMap(
-        Effect.async<boolean>((resume) => instance.sendNow(item, (taken) => resume(Effect.succeed(taken)))),
-        (taken) => taken ? Effect.succeed(true) : here
-      )
-    })
-
-  return {
-    isLocal: false,
-    reserve,
-    settle,
-    snapshot,
-    force,
-    waiting: Effect.sync(() => {
-      const [one, other] = [shared.line.waiting, alone.line.waiting]
-      return { high: one.high + other.high, normal: one.normal + other.normal, low: one.low + other.low }
-    }),
-    changes
-  }
-}
-
-interface Grants {
-  /** The line has granted it, in this very step. */
-  readonly take: (reservation: Reservation) => void
-  /** Whether the grant stands. */
-  readonly confirm: (reservation: Reservation) => Effect.Effect<Decision | { readonly _tag: "Away" }>
-  /** It is not wanted any more. */
-  readonly giveBack: (reservation: Reservation) => void
-}
-
-/** In line until it is served, refused, or the line serves no more. */
-const inLine = (
-  { line, seats, step }: LineRunner,
-  demand: Demand,
-  restore: Restore,
-  { confirm, giveBack, take }: Grants
-): Effect.Effect<Signal> =>
-  Effect.suspend(() => {
-    const seat = new Seat(take)
-    const leave = step((nowMs) => {
-      seats.delete(seat)
-      const { unseen, waiter } = seat
-      if (unseen?._tag === "Granted") giveBack(unseen.reservation)
-      if (waiter !== undefined) line.leave(waiter, nowMs)
-      line.dispatch(nowMs)
-    })
-
-    const answered = (asked: Decision | { readonly _tag: "Away" }): Effect.Effect<Signal> => {
-      if (asked._tag === "Away") return Effect.as(leave, { _tag: "Moved" })
-      const { waiter } = seat
-      if (asked._tag !== "Refused" || waiter === undefined || waiter.decision !== undefined) {
-        return step((nowMs) => {
-          seats.delete(seat)
-          if (waiter !== undefined) line.served(waiter, asked)
-          line.dispatch(nowMs)
-          return asked
-        })
-      }
-      // Somebody else was quicker: back to its place.
-      return Effect.flatMap(
-        step((nowMs) => {
-          line.again(waiter)
-          line.dispatch(nowMs)
-        }),
-        () => look
-      )
-    }
-
-    const look: Effect.Effect<Signal> = Effect.suspend(() =>
-      Effect.flatMap(
-        Effect.onInterrupt(restore(seat.next), () => leave),
-        (signal): Effect.Effect<Signal> => {
-          if (signal._tag === "Moved") return Effect.as(leave, signal)
-          if (signal._tag === "Granted") return Effect.flatMap(confirm(signal.reservation), answered)
-          seats.delete(seat)
-          return Effect.succeed(signal)
-        }
-      )
-    )
-
-    return Effect.flatMap(
-      step((nowMs) => {
-        seats.add(seat)
-        const asked = line.ask(demand, nowMs, seat.resume)
-        if ("_tag" in asked) {
-          if (asked._tag === "Granted") take(asked.reservation)
-          return asked
-        }
-        seat.waiter = asked
-        return undefined
-      }),
-      (asked) => {
-        if (asked === undefined) return look
-        if (asked._tag !== "Granted") {
-          seats.delete(seat)
-          return Effect.succeed(asked)
-        }
-        return Effect.flatMap(confirm(asked.reservation), (confirmed): Effect.Effect<Signal> => {
-          seats.delete(seat)
-          if (confirmed._tag === "Away") return Effect.succeed({ _tag: "Moved" })
-          // What was thought free is not: now that this is known, in line.
-          return confirmed._tag === "Refused" && demand.waitMs > 0
-            ? inLine({ line, seats, step }, demand, restore, { confirm, giveBack, take })
-            : Effect.succeed(confirmed)
-        })
-      }
-    )
-  })

@@ -283,12 +283,19 @@ local function keyOf(lease)
   end
 end
 
+-- What this instance has told before is beside its leases: an answer that it did not get makes it tell things again.
+local told = tonumber(call('HGET', KEYS[2], '#') or 0)
+
 for item = 5, #ARGV - $OWNCLOCK, 3 do
   local id, name = ARGV[item], ARGV[item + 2]
   local q = { undo('$ITEM', ARGV[item + 1]) }
   local tail = ARGV[item + 1]:sub($ITEMS * 8 + 1)
   local key = KEYS[q.key]
-  if q.kind <= 1 then
+  local isNew = q.number > told
+  told = max(told, q.number)
+  if not isNew then
+    -- Nothing more is to be done.
+  elseif q.kind <= 1 then
     local lease = not gone[id] and call('HGET', KEYS[2], id)
     if lease then key = keyOf(lease) end
     if key and (lease or (q.born ~= born and q.kind == 1 and not gone[id])) then
@@ -305,7 +312,6 @@ for item = 5, #ARGV - $OWNCLOCK, 3 do
     end
   elseif q.kind == 2 then
     if call('HSETNX', KEYS[2], id, pack('<dddd', q.reservedAtMs, q.inputTokens, q.outputTokens, q.epoch) .. key) == 1 then
-      call('PEXPIRE', KEYS[2], $TTL)
       hold(look(key), q.inputTokens, q.outputTokens, 1)
     end
   elseif q.kind == 3 then
@@ -321,6 +327,8 @@ end
 
 save()
 remember()
+call('HSET', KEYS[2], '#', told)
+call('PEXPIRE', KEYS[2], $TTL)
 for id in pairs(gone) do call('HDEL', KEYS[2], id) end
 if call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
 

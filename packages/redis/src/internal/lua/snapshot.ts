@@ -5,7 +5,7 @@
  * KEYS: meta, the instances, this instance's leases, the sign that somebody waits, the leases of the dead, the providers.
  * ARGV: instance, flags, for how many ms an instance is believed to be there, how many dead there are, their names, the
  * providers' names.
- * Answers a row of figures and the providers' rows, then who is there, who is not, this instance's leases, and what has
+ * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this instance's leases, and what has
  * changed.
  */
 export const snapshot = `
@@ -38,7 +38,7 @@ for index = 1, dead do
   if not seen or tonumber(seen) < now - ttl then
     local leases, left = call('HGETALL', key), 0
     for at = 1, #leases, 2 do
-      if lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
+      if leases[at] == '#' or lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
     end
     if left == 0 then call('ZREM', KEYS[2], id) end
   end
@@ -48,14 +48,17 @@ local alive, away, open = {}, {}, {}
 if beats then
   -- What is still under way is ended by the others, in time.
   if leaves then
-    if call('HLEN', KEYS[3]) == 0 then call('ZREM', KEYS[2], ARGV[1]) end
+    if call('HLEN', KEYS[3]) <= 1 then
+      call('ZREM', KEYS[2], ARGV[1])
+      call('DEL', KEYS[3])
+    end
   else
     call('ZADD', KEYS[2], now, ARGV[1])
     call('PEXPIRE', KEYS[2], $TTL)
     call('PEXPIRE', KEYS[3], $TTL)
     if waits then call('SET', KEYS[4], '1', 'PX', $WAITINGTTL) end
   end
-  alive = call('ZRANGEBYSCORE', KEYS[2], now - ttl, '+inf')
+  alive = call('ZRANGEBYSCORE', KEYS[2], now - ttl, '+inf', 'WITHSCORES')
   away = call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ('%.17g'):format(now - ttl))
   open = call('HKEYS', KEYS[3])
 end

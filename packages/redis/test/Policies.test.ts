@@ -1,6 +1,6 @@
 /** What becomes of limits while Redis is away, as `onStateFailure` says. */
 import { RouterStateRedis } from "@route-llm/redis"
-import { Effect, Either } from "effect"
+import { Effect, Either, Exit, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
 import { chats, failed, isAnswered, quick, recovered } from "./rigs/outage.ts"
@@ -64,4 +64,26 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
     expect(away).toBeLessThan(limit / 2)
     expect(back).toBe(limit)
   })
+
+  it("share: what one that died had used is not forgotten with Redis", () =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      let calls = 0
+      const provider = answering("a", { limits: { requests: limit }, called: Effect.sync(() => void calls++) })
+      const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...quick, instances: 2 })
+      const options = { waiting: { onSaturated: "fail" } } as const
+      const dying = yield* Scope.make()
+      const first = yield* Scope.extend(startInstance(state, [provider], options), dying)
+      const second = yield* startInstance(state, [provider], options)
+      yield* chats(first, 12)
+      yield* second.router.status
+      yield* rig().stop
+      // With nobody to say goodbye to, that is as good as being killed.
+      yield* Scope.close(dying, Exit.void)
+      yield* chats(second, 1)
+      yield* failed(second)
+      yield* rig().start
+      yield* recovered(second)
+      yield* chats(second, limit)
+      expect(calls).toBeLessThanOrEqual(limit)
+    }))))
 })

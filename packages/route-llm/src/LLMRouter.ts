@@ -57,6 +57,7 @@ import {
   makeProvider,
   recognise
 } from "@route-llm/providers"
+import type { RouterStateRedis } from "@route-llm/redis"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
 import * as ConfigEnv from "./ConfigEnv.ts"
 import * as ConfigFile from "./ConfigFile.ts"
@@ -73,6 +74,11 @@ export interface LLMRouterOptions {
    * waits for (0.2 s). `"heuristic"`: by classes of characters, without a vocabulary.
    */
   readonly estimator?: "tiktoken" | "heuristic" | undefined
+  /**
+   * With `redisUrl` in the configuration: which picture is shared (`namespace`), what happens while Redis is away
+   * (`onStateFailure`), and the rest of `RouterStateRedisOptions`.
+   */
+  readonly redis?: RouterStateRedis.RouterStateRedisOptions | undefined
   /** What a configuration cannot say, such as a `Schedule` of rounds or rows of `failures`; it outranks it. */
   readonly router?: RouterOptionsInput | undefined
 }
@@ -117,6 +123,18 @@ const connectEntry = (entry: ProviderEntry) => {
     : Effect.dieMessage("a checked configuration lacks an adapter or a key")
 }
 
+/** Redis' client is loaded where it is used. */
+const stateOf = (
+  { redisUrl }: RouterConfig,
+  { redis = {} }: LLMRouterOptions
+): Layer.Layer<RouterState, InvalidConfig> =>
+  redisUrl === undefined ? RouterState.layerMemory : Layer.unwrapEffect(
+    Effect.map(
+      Effect.promise(() => import("@route-llm/redis")),
+      ({ RouterStateRedis }) => RouterStateRedis.layer({ ...redis, url: redisUrl })
+    )
+  )
+
 const byoc = (name: string, { adapter, ...options }: RegisterOptions): Provider => {
   const adapterName = adapter ?? recognise(options.client)
   if (adapterName === undefined || !isAdapterName(adapterName)) {
@@ -146,7 +164,8 @@ export class LLMRouter implements AsyncDisposable {
   readonly #configured: ReadonlySet<string>
   #closed = false
 
-  private constructor(config: RouterConfig, { estimator, onRoute, router = {} }: LLMRouterOptions) {
+  private constructor(config: RouterConfig, given: LLMRouterOptions) {
+    const { estimator, onRoute, router = {} } = given
     const configured = toRouterOptions(config)
     const options = {
       ...configured,
@@ -155,7 +174,7 @@ export class LLMRouter implements AsyncDisposable {
       waiting: { ...configured.waiting, ...router.waiting }
     }
     const Live = RouterLive.pipe(
-      Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), RouterState.layerMemory]),
+      Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), stateOf(config, given)]),
       Layer.provide(RouterOptions.layer(options)),
       Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
       Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))

@@ -83,11 +83,11 @@ export const world = (seed: number) => {
     policy: pick(["formula", "fit"] as const),
     lookAhead: pick([0, 120_000]),
     breaker: {
-      failureThreshold: pick([1, 3, 5]),
+      failureThreshold: pick([1, 1, 3, 5]),
       cooldown: pick([1_000, 30_000]),
       maxCooldown: pick([5_000, 300_000]),
       minimumCalls: pick([3, 20]),
-      ramp: pick([0, 5_000, 30_000]),
+      ramp: pick([0, 5_000, 30_000, 30_000]),
       lastResort: pick([0.5, 1_000, 1_000, Infinity])
     },
     affinity: { ttl: pick([5_000, 3_600_000]) }

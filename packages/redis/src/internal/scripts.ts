@@ -77,6 +77,8 @@ const constants = (settings: RouterSettings, layout: Layout, time: TimeSource): 
   const { breaker, latency } = settings
   return {
     TIME: times[time],
+    GRAIN: time === "caller" ? "0" : "50",
+    INFLIGHTAT: number(fields.inFlightRequests * 8),
     OWNCLOCK: time === "caller" ? "1" : "0",
     WINDOW: number(settings.window),
     BUCKET: number(settings.window / layout.buckets),

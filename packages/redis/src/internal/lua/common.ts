@@ -15,7 +15,9 @@ if clock + skew < last then skew = last - clock end
 local now = clock + skew
 local bucket, day = floor(now / $BUCKET), floor(now / 600000)
 
+-- How far a clock has jumped back is of interest only where it is far: the moment itself need not be exact.
 local function remember()
+  if meta and now - last < $GRAIN then return end
   if meta then call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort))
   else call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL) end
 end

@@ -59,10 +59,16 @@ end
 
 local function count(key, p, q)
   local inputAt = min(now, q.reservedAtMs + $TRANSIT)
-  addMinute(key, p, inputAt, q.requests, q.input, 0)
-  addMinute(key, p, now, 0, 0, q.output)
-  addDay(key, p, inputAt, q.dayRequests, q.input)
-  addDay(key, p, now, 0, q.output)
+  if floor(inputAt / $BUCKET) == bucket then addMinute(key, p, now, q.requests, q.input, q.output)
+  else
+    addMinute(key, p, inputAt, q.requests, q.input, 0)
+    addMinute(key, p, now, 0, 0, q.output)
+  end
+  if floor(inputAt / 600000) == day then addDay(key, p, now, q.dayRequests, q.input + q.output)
+  else
+    addDay(key, p, inputAt, q.dayRequests, q.input)
+    addDay(key, p, now, 0, q.output)
+  end
 end
 
 local function observe(W, o, span, amount, isOver, reset, at)

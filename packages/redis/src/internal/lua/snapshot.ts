@@ -55,6 +55,8 @@ if beats then
   else
     call('ZADD', KEYS[2], now, ARGV[1])
     call('PEXPIRE', KEYS[2], $TTL)
+    -- The leases' key is there from the first heartbeat on, so that it has a time to live.
+    call('HSETNX', KEYS[3], '#', 0)
     call('PEXPIRE', KEYS[3], $TTL)
     if waits then call('SET', KEYS[4], '1', 'PX', $WAITINGTTL) end
   end

@@ -6,7 +6,7 @@
 import { Context } from "effect"
 import type { Priority } from "./ChatRequest.ts"
 import type { FailureClass } from "./FailureClass.ts"
-import type { StateChange } from "./RouterState.ts"
+import type { StateChange } from "./StateChange.ts"
 
 /**
  * One attempt of one route has ended, in success or failure.

@@ -2,23 +2,28 @@ import { RouterState } from "@route-llm/core"
 import { Effect, Layer } from "effect"
 import { describe } from "vitest"
 import { makeOverClient } from "../src/internal/makeOverClient.ts"
-import { conformance, withOptions } from "./conformance.ts"
+import { conformance } from "./conformance.ts"
 import { anyRedis } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
+import { type MakeState, withOptions } from "./stateSupport.ts"
+import { waitingConformance } from "./waitingConformance.ts"
 
-conformance("RouterState in memory", (_, options) => withOptions(RouterState.layerMemory, options))
+const inMemory: MakeState = (_, options) => withOptions(RouterState.layerMemory, options)
+
+conformance("RouterState in memory", inMemory)
+waitingConformance("RouterState in memory", inMemory)
 
 describe.skipIf(skips("any"))("over Redis", () => {
   const rig = suiteRig(anyRedis, ({ flush }) => flush)
 
-  conformance("RouterState over Redis", (name, options) =>
+  const overRedis: MakeState = (name, options) =>
     withOptions(
       Layer.scoped(
         RouterState,
         Effect.suspend(() =>
           Effect.orDie(
             makeOverClient(rig().client, {
-              namespace: name.replaceAll(" ", "-"),
+              namespace: name.replaceAll(/[ ,]+/g, "-"),
               heartbeat: "1 hour",
               commandTimeout: "20 seconds"
             }, "caller")
@@ -26,5 +31,8 @@ describe.skipIf(skips("any"))("over Redis", () => {
         )
       ),
       options
-    ))
+    )
+
+  conformance("RouterState over Redis", overRedis)
+  waitingConformance("RouterState over Redis", overRedis)
 })

@@ -23,7 +23,7 @@ import { skips, suiteRig } from "./rigs/suite.ts"
 const operations = 250
 const only = process.env.DIFFERENTIAL_SEED
 const seeds = only === undefined
-  ? Array.from({ length: Number(process.env.DIFFERENTIAL_SEEDS ?? 40) }, (_, index) => index + 1)
+  ? Array.from({ length: Number(process.env.DIFFERENTIAL_SEEDS ?? 30) }, (_, index) => index + 1)
   : [Number(only)]
 
 /** Lua and JavaScript may round a power or a root differently in the last place. */
@@ -142,9 +142,6 @@ const compare = (seed: number, url: string) =>
       }
       yield* compared(`seed ${seed}, at the end`)
       yield* Effect.yieldNow()
-      expect(redis.changes.map(({ _tag }) => _tag), `seed ${seed}: changes`).toEqual(
-        memory.changes.map(({ _tag }) => _tag)
-      )
       nearly(redis.changes, memory.changes, `seed ${seed}: changes`)
       for (const { _tag } of memory.changes) count(_tag)
     })
@@ -172,13 +169,18 @@ describe.skipIf(skips("any"))("memory and Redis", () => {
       `differential, seeds ${seeds[0]} to ${seeds.at(-1)}: ${[...totals].map((total) => total.join(" ")).join(", ")}`
     )
     if (only !== undefined) return
-    for (
-      const what of ["Granted", "full", "too_large", "benched", "circuit_open", "probing", "ramping", "last resort"]
-    ) {
-      expect(totals.get(what) ?? 0, what).toBeGreaterThan(5)
-    }
-    for (const what of ["CircuitMoved", "Benched", "LimitLearned"]) {
-      expect(totals.get(what) ?? 0, what).toBeGreaterThan(10)
-    }
+    const rare = ["probing", "ramping", "last resort"]
+    const common = [
+      "Granted",
+      "full",
+      "too_large",
+      "benched",
+      "circuit_open",
+      "CircuitMoved",
+      "Benched",
+      "LimitLearned"
+    ]
+    expect(rare.filter((what) => (totals.get(what) ?? 0) < 2)).toEqual([])
+    expect(common.filter((what) => (totals.get(what) ?? 0) < 20)).toEqual([])
   }, 300_000)
 })

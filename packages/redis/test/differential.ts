@@ -15,7 +15,7 @@ import { consequences, countEverything } from "@route-llm/core"
 import { Clock, Effect } from "effect"
 
 /** Mulberry32: a seed is a sequence. */
-export const random = (seed: number): () => number => {
+const random = (seed: number): () => number => {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -1,6 +1,7 @@
 import { Deferred, Effect, PubSub, Ref, type Scope, Stream } from "effect"
 import { RouterOptions } from "../RouterOptions.ts"
-import type { Decision, RouterStateService, StateChange } from "../RouterState.ts"
+import type { Decision, RouterStateService } from "../RouterState.ts"
+import type { StateChange } from "../StateChange.ts"
 import { monotonicMs } from "./clock.ts"
 import { makeDispatcher } from "./dispatcher.ts"
 import { Ledger } from "./kernel/Ledger.ts"

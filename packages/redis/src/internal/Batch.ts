@@ -10,7 +10,7 @@ import type { Argument } from "./Store.ts"
 import { declaredOf, encodeItem } from "./wire.ts"
 
 /** In one script call: Redis does nothing else meanwhile. */
-export const batchSize = 128
+const batchSize = 128
 
 /** Kept while Redis is away; beyond it the oldest are forgotten, whose windows have passed. */
 const mostKept = 20_000

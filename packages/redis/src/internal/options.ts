@@ -7,7 +7,7 @@ const fallback = <A, I>(schema: Schema.Schema<A, I>, value: A) => Schema.optiona
 const Count = Schema.Int.pipe(Schema.positive())
 
 /** What all layers take. */
-export const Options = Schema.Struct({
+const Options = Schema.Struct({
   /** Routers with one namespace share one picture; default `"default"`. Letters, digits and `. _ : -`. */
   namespace: fallback(Schema.String.pipe(Schema.pattern(/^[\w.:-]{1,128}$/)), "default"),
   /**

@@ -8,7 +8,8 @@ import { createHash } from "node:crypto"
 import { itemFields, itemNames } from "./item.ts"
 import { common, meters } from "./lua/common.ts"
 import { reserve } from "./lua/reserve.ts"
-import { settle, settling } from "./lua/settle.ts"
+import { settle } from "./lua/settle.ts"
+import { settling } from "./lua/settling.ts"
 import { snapshot } from "./lua/snapshot.ts"
 
 /** Where the time comes from: Redis, or whoever calls, in tests that have the clock in their hand. */

@@ -18,9 +18,9 @@ import type {
   Refusal,
   Reservation,
   Settled,
-  Settlement,
-  StateChange
+  Settlement
 } from "../../RouterState.ts"
+import type { StateChange } from "../../StateChange.ts"
 import { admits, refusal } from "./Admission.ts"
 import { forcedClosed, forcedOpen, onGrant } from "./Breaker.ts"
 import { type LastResort, lastResort } from "./LastResort.ts"

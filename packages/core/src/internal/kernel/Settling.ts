@@ -2,7 +2,8 @@
  * What the end of a call does to its provider: windows, learned tokens and limits, latency, breaker, bench, pin.
  */
 import type { RouterSettings } from "../../RouterOptions.ts"
-import type { Reservation, Settlement, StateChange } from "../../RouterState.ts"
+import type { Reservation, Settlement } from "../../RouterState.ts"
+import type { StateChange } from "../../StateChange.ts"
 import { type Breaker, type BreakerResult, onResult } from "./Breaker.ts"
 import { sampleLatency } from "./Latency.ts"
 import type { Meter } from "./Meter.ts"

@@ -51,9 +51,85 @@ export type Operation =
 
 const classes = Object.keys(consequences) as Array<FailureClass> // its keys
 
+/** What a world is like, beside what is drawn: how often vendors limit, tell, and break, and what is asked of them. */
+interface Climate {
+  readonly limited: number
+  readonly tells: number
+  readonly succeeds: number
+  /** Of failures: those for the rate, and those that set a provider aside by a guess. */
+  readonly rated: number
+  readonly spent: number
+  readonly sessions: number
+  readonly tried: number
+  readonly largest: number
+  /** The share of moves that are long. */
+  readonly leaps: number
+  /** How often somebody moves a circuit by hand. */
+  readonly forced: number
+}
+
+const wild: Climate = {
+  limited: 1,
+  tells: 0.35,
+  succeeds: 0.6,
+  rated: 0.3,
+  spent: 0.05,
+  sessions: 0.3,
+  tried: 0.08,
+  largest: 20_000,
+  leaps: 1,
+  forced: 0.01
+}
+
+const climates: ReadonlyArray<Climate> = [
+  wild,
+  // Much traffic on vendors without limits that say nothing.
+  {
+    ...wild,
+    limited: 0.15,
+    tells: 0.02,
+    succeeds: 0.8,
+    rated: 0.8,
+    spent: 0,
+    sessions: 0.8,
+    tried: 0.3,
+    largest: 300,
+    leaps: 0.1
+  },
+  // Vendors that break all the time.
+  { ...wild, limited: 0.1, tells: 0, succeeds: 0.35, rated: 0, spent: 0.15, sessions: 0, largest: 300, leaps: 0.3 },
+  // Circuits that are opened and recover.
+  {
+    ...wild,
+    limited: 0,
+    tells: 0,
+    succeeds: 0.7,
+    rated: 0,
+    spent: 0,
+    sessions: 0,
+    largest: 300,
+    leaps: 0.05,
+    forced: 0.08
+  },
+  // All of them spent at one moment.
+  {
+    ...wild,
+    limited: 0,
+    tells: 0,
+    succeeds: 0.2,
+    rated: 0,
+    spent: 0.9,
+    sessions: 0,
+    tried: 0.3,
+    largest: 300,
+    leaps: 0.02
+  }
+]
+
 /** One seed's world: providers, options, and how its operations are drawn. */
 export const world = (seed: number) => {
   const draw = random(seed)
+  const climate = climates[seed % climates.length]!
   const chance = (p: number) => draw() < p
   const int = (below: number) => Math.floor(draw() * below)
   const pick = <A>(items: ReadonlyArray<A>): A => items[int(items.length)]!
@@ -65,13 +141,13 @@ export const world = (seed: number) => {
     model: "m",
     weight: pick([0, 1, 1, 2]),
     limits: {
-      requests: maybe(0.7, () => 2 + int(30)),
-      tokens: maybe(0.7, () => 1_000 + int(40_000)),
-      inputTokens: maybe(0.2, () => 1_000 + int(20_000)),
-      outputTokens: maybe(0.2, () => 1_000 + int(20_000)),
-      requestsPerDay: maybe(0.2, () => 20 + int(400)),
-      tokensPerDay: maybe(0.2, () => 10_000 + int(400_000)),
-      concurrent: maybe(0.2, () => 1 + int(5))
+      requests: maybe(0.7 * climate.limited, () => 2 + int(30)),
+      tokens: maybe(0.7 * climate.limited, () => 1_000 + int(40_000)),
+      inputTokens: maybe(0.2 * climate.limited, () => 1_000 + int(20_000)),
+      outputTokens: maybe(0.2 * climate.limited, () => 1_000 + int(20_000)),
+      requestsPerDay: maybe(0.2 * climate.limited, () => 20 + int(400)),
+      tokensPerDay: maybe(0.2 * climate.limited, () => 10_000 + int(400_000)),
+      concurrent: maybe(0.2 * climate.limited, () => 1 + int(5))
     },
     counting: chance(0.5) ? countEverything : { chargesMaxTokens: chance(0.5), cacheRead: draw(), cacheWrite: draw() }
   }))
@@ -99,7 +175,7 @@ export const world = (seed: number) => {
     remaining: maybe(0.7, () => pick([0, 0, int(30), int(30_000)])),
     resetMs: maybe(0.7, () => pick([0, int(1_000), int(60_000), int(86_400_000)]))
   })
-  const readings = () => maybe(0.35, () => Array.from({ length: 1 + int(3) }, reading))
+  const readings = () => maybe(climate.tells, () => Array.from({ length: 1 + int(3) }, reading))
   const usage = (): Usage => ({
     inputTokens: pick([int(200), int(3_000), int(3_000) + draw(), -1]),
     outputTokens: pick([int(200), int(2_000), Number.NaN]),
@@ -116,10 +192,16 @@ export const world = (seed: number) => {
       firstTokenMs: maybe(0.2, latencyMs),
       limits: readings()
     }
-    if (kind < 0.65) return { _tag: "Success", ...common }
+    if (kind < 0.06 + climate.succeeds) return { _tag: "Success", ...common }
     return {
       _tag: "Failure",
-      class: chance(0.3) ? "rate_limit" : chance(0.4) ? pick(["timeout", "transient", "overloaded"]) : pick(classes),
+      class: chance(climate.rated)
+        ? "rate_limit"
+        : chance(climate.spent)
+        ? pick(["quota", "credential"])
+        : chance(0.6)
+        ? pick(["timeout", "transient", "overloaded"])
+        : pick(classes),
       status: maybe(0.5, () => pick([429, 500, 503])),
       retryAfterMs: maybe(0.3, () => pick([0, int(2_000), int(60_000), Infinity])),
       ...common
@@ -128,11 +210,11 @@ export const world = (seed: number) => {
 
   const demand = (): Omit<Demand, "providers"> => ({
     lane: pick(["high", "normal", "normal", "low"] as const),
-    inputTokens: pick([int(50), int(2_000), int(20_000)]),
+    inputTokens: pick([int(50), int(climate.largest / 10), int(climate.largest)]),
     maxTokens: maybe(0.5, () => int(3_000)),
-    sessionId: maybe(0.3, () => `s${int(5)}`),
+    sessionId: maybe(climate.sessions, () => `s${int(3)}`),
     forceProvider: maybe(0.05, () => pick(names)),
-    tried: names.filter(() => chance(0.08)),
+    tried: names.filter(() => chance(climate.tried)),
     draw: draw(),
     waitMs: 0,
     timeLeftMs: 60_000,
@@ -141,7 +223,7 @@ export const world = (seed: number) => {
   })
 
   const move = (): number => {
-    const kind = draw()
+    const kind = chance(climate.leaps) ? draw() : draw() * 0.75
     if (kind < 0.5) return int(200)
     if (kind < 0.75) return draw() * 2_000
     if (kind < 0.9) return int(20_000)
@@ -154,9 +236,9 @@ export const world = (seed: number) => {
     const kind = draw()
     if (kind < 0.34) return { _tag: "Reserve", demand: demand() }
     if (kind < 0.64) return { _tag: "Settle", which: draw(), settlement: settlement() }
-    if (kind < 0.65) {
+    if (kind < 0.64 + climate.forced) {
       const circuit: ForcedCircuit = chance(0.5)
-        ? { _tag: "Open", forMs: pick([0, 1_000, 60_000, Infinity]) }
+        ? { _tag: "Open", forMs: pick([0, 0, 1_000, 60_000, Infinity]) }
         : { _tag: "Closed" }
       return { _tag: "Force", name: pick([...names, "nobody"]), circuit }
     }

@@ -13,10 +13,11 @@ import {
   type StateChange
 } from "@route-llm/core"
 import { Cause, Context, Effect, Exit, Layer, Stream } from "effect"
-import { Redis } from "ioredis"
+import { Cluster, Redis } from "ioredis"
 import { describe, expect, it } from "vitest"
 import { makeOverClient } from "../src/internal/makeOverClient.ts"
 import { handClock, type Operation, world } from "./differential.ts"
+import { redisCluster } from "./rigs/cluster.ts"
 import { anyRedis } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -59,14 +60,16 @@ const side = (layer: Layer.Layer<RouterState>) =>
   })
 
 /** One seed's sequence on both. Answers how often each kind of answer came. */
-const compare = (seed: number, url: string) =>
+const compare = (seed: number, connect: () => Redis | Cluster) =>
   Effect.gen(function*() {
     const { operation, providers, settings } = world(seed)
     const clock = handClock(1_000_000 + seed)
     const counts = new Map<string, number>()
     const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1)
-    const client = yield* Effect.acquireRelease(Effect.sync(() => new Redis(url)), (client) =>
-      Effect.sync(() => client.disconnect()))
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(connect),
+      (client) => Effect.sync(() => client.disconnect())
+    )
     const options = {
       namespace: `differential-${seed}`,
       buckets: settings.buckets ?? 60,
@@ -110,8 +113,7 @@ const compare = (seed: number, url: string) =>
               return operation.byMs < 0 ? yield* compared(path) : undefined
             case "Reserve": {
               const demand = { ...operation.demand, providers }
-              const one = yield* memory.state.reserve(demand, (effect) =>
-                effect)
+              const one = yield* memory.state.reserve(demand, (effect) => effect)
               return reserved(one, yield* redis.state.reserve(demand, (effect) => effect), path)
             }
             case "Settle": {
@@ -155,19 +157,28 @@ const plain = (decision: Decision): unknown =>
     ? { ...decision, reservation: { ...decision.reservation, countable: decision.reservation.countable?.slice(0, 6) } }
     : decision
 
+/** All of these seeds. Answers how often each kind of answer came. */
+const compareAll = async (
+  seeds: ReadonlyArray<number>,
+  connect: () => Redis | Cluster
+): Promise<ReadonlyMap<string, number>> => {
+  const totals = new Map<string, number>()
+  for (const seed of seeds) {
+    const exit = await Effect.runPromiseExit(compare(seed, connect))
+    if (Exit.isFailure(exit)) throw new Error(`DIFFERENTIAL_SEED=${seed}: ${Cause.pretty(exit.cause)}`)
+    for (const [what, times] of exit.value) totals.set(what, (totals.get(what) ?? 0) + times)
+  }
+  console.log(
+    `differential, seeds ${seeds[0]} to ${seeds.at(-1)}: ${[...totals].map((total) => total.join(" ")).join(", ")}`
+  )
+  return totals
+}
+
 describe.skipIf(skips("any"))("memory and Redis", () => {
   const rig = suiteRig(anyRedis, ({ flush }) => flush)
 
   it(`answer the same, ${seeds.length} seeds of ${operations} operations`, async () => {
-    const totals = new Map<string, number>()
-    for (const seed of seeds) {
-      const exit = await Effect.runPromiseExit(compare(seed, rig().url))
-      if (Exit.isFailure(exit)) throw new Error(`DIFFERENTIAL_SEED=${seed}: ${Cause.pretty(exit.cause)}`)
-      for (const [what, times] of exit.value) totals.set(what, (totals.get(what) ?? 0) + times)
-    }
-    console.log(
-      `differential, seeds ${seeds[0]} to ${seeds.at(-1)}: ${[...totals].map((total) => total.join(" ")).join(", ")}`
-    )
+    const totals = await compareAll(seeds, () => new Redis(rig().url))
     if (only !== undefined) return
     const rare = ["probing", "ramping", "last resort"]
     const common = [
@@ -182,5 +193,15 @@ describe.skipIf(skips("any"))("memory and Redis", () => {
     ]
     expect(rare.filter((what) => (totals.get(what) ?? 0) < 2)).toEqual([])
     expect(common.filter((what) => (totals.get(what) ?? 0) < 20)).toEqual([])
+  }, 300_000)
+})
+
+describe.skipIf(skips("own"))("memory and a Cluster of three masters", () => {
+  const rig = suiteRig(redisCluster, ({ flush }) => flush)
+
+  it("answer the same", async () => {
+    const some = seeds.slice(0, 6)
+    const totals = await compareAll(some, () => new Cluster([...rig().startupNodes]))
+    expect(totals.get("Granted")).toBeGreaterThan(some.length)
   }, 300_000)
 })

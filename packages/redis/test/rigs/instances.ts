@@ -45,6 +45,8 @@ export const answering = (
 
 /** One request, and how long it took. */
 export interface Timed {
+  /** By `performance.now()`. */
+  readonly startedMs: number
   readonly ms: number
   readonly ended: Either.Either<ChatResponse, RouterError>
 }
@@ -84,7 +86,7 @@ export const startInstance = <E>(
       const startedMs = performance.now()
       return Effect.map(
         Effect.either(router.chat({ messages: [{ role: "user", content: "Hello" }] })),
-        (ended): Timed => ({ ms: performance.now() - startedMs, ended })
+        (ended): Timed => ({ startedMs, ms: performance.now() - startedMs, ended })
       )
     })
     yield* Effect.forkScoped(Stream.runForEach(router.events, (event) =>

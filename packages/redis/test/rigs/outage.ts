@@ -23,36 +23,73 @@ export const chats = ({ chat }: Instance, count: number): Effect.Effect<Readonly
 
 const requestsPerSecond = 100
 
+const tickMs = 5
+
+interface Span {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
+/** When this process was not let run, from now on: a machine that is busy with others' work is nobody's fault here. */
+const watchStalls = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const stalls: Array<Span> = []
+      let lastMs = performance.now()
+      const timer = setInterval(() => {
+        const nowMs = performance.now()
+        if (nowMs - lastMs > 2 * tickMs) stalls.push({ fromMs: lastMs + tickMs, untilMs: nowMs })
+        lastMs = nowMs
+      }, tickMs)
+      return { stalls, timer }
+    }),
+    ({ timer }) => Effect.sync(() => clearInterval(timer))
+  ),
+  ({ stalls }): ReadonlyArray<Span> => stalls
+)
+
+const withoutStalls = (stalls: ReadonlyArray<Span>, { startedMs, ...timed }: Timed): Timed => {
+  const endedMs = startedMs + timed.ms
+  const stalledMs = stalls.reduce(
+    (sum, { fromMs, untilMs }) => sum + Math.max(0, Math.min(untilMs, endedMs) - Math.max(fromMs, startedMs)),
+    0
+  )
+  return { ...timed, startedMs, ms: timed.ms - stalledMs }
+}
+
 /**
  * Requests at a steady rate for as long as something lasts, however long those before them take: how many are sent while
- * Redis hangs must not depend on how long they hang.
+ * Redis hangs must not depend on how long they hang. Their times are without those in which this process did not run.
  */
 export const during = (instance: Instance, lasts: Effect.Effect<void>): Effect.Effect<ReadonlyArray<Timed>> =>
   Effect.scoped(Effect.gen(function*() {
     const timed: Array<Timed> = []
+    const stalls = yield* watchStalls
     const requests = yield* FiberSet.make()
     const send = FiberSet.run(requests, Effect.map(instance.chat, (one) => void timed.push(one)))
     const arrivals = Effect.forever(Effect.zipRight(send, Effect.sleep(1_000 / requestsPerSecond)))
     yield* Effect.raceFirst(arrivals, lasts)
     yield* FiberSet.awaitEmpty(requests)
-    return timed
+    // The tick that is due tells of the last stall.
+    yield* Effect.sleep(2 * tickMs)
+    return timed.map((one) => withoutStalls(stalls, one))
   }))
 
 const msAt = (share: number, timed: ReadonlyArray<Timed>): number =>
   timed.map(({ ms }) => ms).sort((a, b) => a - b)[Math.ceil(timed.length * share) - 1] ?? Number.NaN
 
-/** What this machine may add to any time, being busy. */
-const slackMs = 150
+/** What a busy machine may add although this process runs: Redis, or a timer, is late. */
+const slackMs = 50
 
 /**
- * What the outage added to the requests that were sent meanwhile is printed, and bounded: by the command timeout for all
- * but what the machine adds, and by next to nothing for most, since it is not every request that finds out anew.
+ * Prints what the outage added to the requests that were sent meanwhile, and answers with what is not as it should be:
+ * bounded by the command timeout for all of them, and by next to nothing for most, since not every request finds out anew.
  */
-export const expectBounded = (
+export const excess = (
   what: string,
   before: ReadonlyArray<Timed>,
   meanwhile: ReadonlyArray<Timed>
-): void => {
+): ReadonlyArray<string> => {
   const usual = msAt(0.5, before)
   const [p50 = Number.NaN, p99 = Number.NaN, most = Number.NaN] = [0.5, 0.99, 1].map((share) =>
     msAt(share, meanwhile) - usual
@@ -63,10 +100,13 @@ export const expectBounded = (
         most.toFixed(1)
       } ms at most; the command timeout is ${commandTimeoutMs} ms`
   )
-  expect(p50).toBeLessThan(commandTimeoutMs / 4)
-  expect(p99).toBeLessThan(commandTimeoutMs + slackMs)
-  expect(most).toBeLessThan(2 * (commandTimeoutMs + slackMs))
-  expect(meanwhile.filter((one) => !isAnswered(one))).toEqual([])
+  const unanswered = meanwhile.filter((one) => !isAnswered(one)).length
+  return [
+    ...(p50 < commandTimeoutMs / 4 ? [] : [`the median: ${p50} ms`]),
+    ...(p99 < commandTimeoutMs + slackMs ? [] : [`the 99th percentile: ${p99} ms`]),
+    ...(most < 2 * (commandTimeoutMs + slackMs) ? [] : [`the longest: ${most} ms`]),
+    ...(unanswered === 0 ? [] : [`${unanswered} without an answer`])
+  ]
 }
 
 /**

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { expect, it } from "vitest"
+import { describe, expect, it } from "vitest"
+import { anyRedis } from "../../packages/redis/test/rigs/redisServer.ts"
+import { skips, suiteRig } from "../../packages/redis/test/rigs/suite.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
@@ -24,6 +26,14 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "gen_ai.client.token.usage [{token}] chat, anthropic, anthropic-model, anthropic-model, output",
     "route_llm.limit [1] openai, requests",
     "route_llm.limit [1] anthropic, requests"
+  ],
+  "fleet.ts": [
+    "one: answered by groq",
+    "other: answered by groq",
+    "one: answered by groq",
+    "other: NoCapacity",
+    "one sees 3 of 3 requests used",
+    "other sees 3 of 3 requests used"
   ],
   "priorities.ts": [
     "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
@@ -54,7 +64,21 @@ it("every example has its output here", () => {
   expect(readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))).toEqual(Object.keys(printed))
 })
 
-it.each(Object.entries(printed))("%s prints what it says", (name, lines) => {
+const run = (name: string, env: NodeJS.ProcessEnv = process.env): ReadonlyArray<string> => {
   const args = ["node_modules/tsx/dist/cli.mjs", "--tsconfig", "tsconfig.base.json", `examples/${name}`]
-  expect(execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" }).trimEnd().split("\n")).toEqual(lines)
+  return execFileSync(process.execPath, args, { cwd: root, encoding: "utf8", env }).trimEnd().split("\n")
+}
+
+const needsRedis = "fleet.ts"
+
+it.each(Object.keys(printed).filter((name) => name !== needsRedis))("%s prints what it says", (name) => {
+  expect(run(name)).toEqual(printed[name])
 }, 30_000)
+
+describe.skipIf(skips("any"))(needsRedis, () => {
+  const rig = suiteRig(anyRedis, ({ flush }) => flush)
+
+  it("prints what it says", () => {
+    expect(run(needsRedis, { ...process.env, REDIS_URL: rig().url })).toEqual(printed[needsRedis])
+  }, 30_000)
+})

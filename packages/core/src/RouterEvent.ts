@@ -152,15 +152,52 @@ export const LimitLearned = Schema.TaggedStruct("LimitLearned", {
 /** @since 0.1.0 */
 export interface LimitLearned extends Schema.Schema.Type<typeof LimitLearned> {}
 
-/** The store behind the router failed in what it was asked for. @since 0.1.0 */
+/**
+ * Why a store failed: it does not answer (`timeout`, `unreachable`), answers with an error (`refused`), has lost what it
+ * held (`lost`), or is broken otherwise (`fault`).
+ *
+ * @since 0.1.0
+ */
+export const StateFailure = Schema.Literal("timeout", "unreachable", "refused", "lost", "fault")
+
+/** @since 0.1.0 */
+export type StateFailure = typeof StateFailure.Type
+
+/**
+ * What happens to requests while the store is away: each instance goes on with its part of every limit, each goes on as
+ * though it were alone, or they fail.
+ *
+ * @since 0.1.0
+ */
+export const StateFailurePolicy = Schema.Literal("share", "open", "closed")
+
+/** @since 0.1.0 */
+export type StateFailurePolicy = typeof StateFailurePolicy.Type
+
+/** The store behind the router failed. @since 0.1.0 */
 export const StateFailed = Schema.TaggedStruct("StateFailed", {
-  operation: Schema.Literal("reserve", "settle", "snapshot", "explain"),
+  /** What it was asked for, where one request found out. */
+  operation: Schema.optional(Schema.Literal("reserve", "settle", "snapshot", "explain")),
+  reason: StateFailure,
+  /** The store's own words, without credentials. */
   message: Schema.String,
+  /** Of a shared store that is away from now on: how this instance goes on by itself. */
+  policy: Schema.optional(StateFailurePolicy),
   timestamp
 }).annotations({ identifier: "StateFailed" })
 
 /** @since 0.1.0 */
 export interface StateFailed extends Schema.Schema.Type<typeof StateFailed> {}
+
+/** The shared store is back, and knows what this instance did meanwhile. @since 0.1.0 */
+export const StateRecovered = Schema.TaggedStruct("StateRecovered", {
+  /** Since it failed. */
+  afterMs: Finite,
+  timestamp
+}).annotations({ identifier: "StateRecovered" })
+
+/** @since 0.1.0 */
+export interface StateRecovered extends Schema.Schema.Type<typeof StateRecovered> {}
 
 /**
  * The events of a router's `events`. What changes in the state (circuits, benches, limits) is heard a moment later than what
@@ -175,7 +212,8 @@ export const RouterEvent = Schema.Union(
   CircuitMoved,
   Benched,
   LimitLearned,
-  StateFailed
+  StateFailed,
+  StateRecovered
 ).annotations({ identifier: "RouterEvent" })
 
 /** @since 0.1.0 */

@@ -13,6 +13,7 @@ import type { FailureClass } from "./FailureClass.ts"
 import { makeMemoryState } from "./internal/memoryState.ts"
 import type { ProviderSpec } from "./Provider.ts"
 import type { Dimension, LimitReading } from "./RateLimit.ts"
+import type { StateChange } from "./StateChange.ts"
 import type { CircuitState } from "./Status.ts"
 
 /**
@@ -178,35 +179,6 @@ export type Settlement =
   | { readonly _tag: "Unused" }
 
 /**
- * Something about a provider that changed for the requests to come.
- *
- * @since 0.1.0
- */
-export type StateChange =
-  | {
-    readonly _tag: "CircuitMoved"
-    readonly provider: string
-    readonly from: CircuitState
-    readonly to: CircuitState
-    readonly atMs: number
-  }
-  | {
-    readonly _tag: "Benched"
-    readonly provider: string
-    readonly because: FailureClass
-    readonly forMs: number
-    readonly atMs: number
-  }
-  | {
-    /** A limit in force is another one from now on: the vendor told it, or refused. */
-    readonly _tag: "LimitLearned"
-    readonly provider: string
-    readonly dimension: Dimension
-    readonly limit: number
-    readonly atMs: number
-  }
-
-/**
  * A circuit moved by hand: open for so long, or closed, which also ends a bench.
  *
  * @since 0.1.0
@@ -264,7 +236,10 @@ export interface RouterStateService {
   ) => Effect.Effect<boolean>
   /** Requests in line. */
   readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>
-  /** Breaker moves, benches and learned limits, from now on; a slow reader loses the oldest. */
+  /**
+   * Breaker moves, benches and learned limits, of a shared store also those of other instances, and failures of the
+   * store; from now on. A slow reader loses the oldest.
+   */
   readonly changes: Stream.Stream<StateChange>
 }
 

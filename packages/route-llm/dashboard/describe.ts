@@ -79,7 +79,16 @@ export const describe = (event: RouterEvent): Line => {
         detail: limitNames.find(([dimension]) => dimension === event.dimension)?.[1].toLowerCase() ?? "",
         tone: "good"
       }
-    case "StateFailed":
-      return { who: "router", text: `The state failed to ${event.operation}`, detail: event.message, tone: "bad" }
+    case "StateFailed": {
+      const text = event.operation === undefined ? "The shared state is away" : `The state failed to ${event.operation}`
+      return { who: "router", text, detail: event.message, tone: "bad" }
+    }
+    case "StateRecovered":
+      return {
+        who: "router",
+        text: "The shared state is back",
+        detail: `after ${Math.round(event.afterMs / 1_000)} s`,
+        tone: "good"
+      }
   }
 }

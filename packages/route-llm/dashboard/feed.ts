@@ -39,7 +39,8 @@ const tags: ReadonlyArray<RouterEvent["_tag"]> = [
   "CircuitMoved",
   "Benched",
   "LimitLearned",
-  "StateFailed"
+  "StateFailed",
+  "StateRecovered"
 ]
 
 const unreachable = "The dashboard's server does not answer."

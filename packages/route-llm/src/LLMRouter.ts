@@ -57,11 +57,13 @@ import {
   makeProvider,
   recognise
 } from "@route-llm/providers"
+import type { RouterStateRedis } from "@route-llm/redis"
 import { Cause, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
 import * as ConfigEnv from "./ConfigEnv.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import { checkConfig } from "./internal/checkConfig.ts"
 import { adapterOf, connectEntry, type ProviderEntry } from "./internal/entries.ts"
+import { sharedState } from "./internal/sharedState.ts"
 
 /**
  * @since 0.1.0
@@ -74,6 +76,11 @@ export interface LLMRouterOptions {
    * waits for (0.2 s). `"heuristic"`: by classes of characters, without a vocabulary.
    */
   readonly estimator?: "tiktoken" | "heuristic" | undefined
+  /**
+   * With `redisUrl` in the configuration: which picture is shared (`namespace`), what happens while Redis is away
+   * (`onStateFailure`), and the rest of `RouterStateRedisOptions`.
+   */
+  readonly redis?: RouterStateRedis.RouterStateRedisOptions | undefined
   /** What a configuration cannot say, such as a `Schedule` of rounds or rows of `failures`; it outranks it. */
   readonly router?: RouterOptionsInput | undefined
 }
@@ -96,6 +103,12 @@ const unwrap = <A, E>(exit: Exit.Exit<A, E>): A => {
 
 const invalid = (source: string, path: string, issue: string): InvalidConfig =>
   new InvalidConfig({ source, issues: [{ path, issue }] })
+
+const stateOf = (
+  { redisUrl }: RouterConfig,
+  { redis }: LLMRouterOptions
+): Layer.Layer<RouterState, InvalidConfig> =>
+  redisUrl === undefined ? RouterState.layerMemory : sharedState(redisUrl, redis)
 
 const byoc = (name: string, { adapter, ...options }: RegisterOptions): Provider => {
   const adapterName = adapter ?? recognise(options.client)
@@ -128,7 +141,8 @@ export class LLMRouter implements AsyncDisposable {
   #handler: Promise<(request: Request) => Promise<Response>> | undefined
   #closed = false
 
-  private constructor(config: RouterConfig, { estimator, onRoute, router = {} }: LLMRouterOptions) {
+  private constructor(config: RouterConfig, given: LLMRouterOptions) {
+    const { estimator, onRoute, router = {} } = given
     const configured = toRouterOptions(config)
     const options = {
       ...configured,
@@ -137,7 +151,7 @@ export class LLMRouter implements AsyncDisposable {
       waiting: { ...configured.waiting, ...router.waiting }
     }
     const Live = RouterLive.pipe(
-      Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), RouterState.layerMemory]),
+      Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), stateOf(config, given)]),
       Layer.provide(RouterOptions.layer(options)),
       Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
       Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))

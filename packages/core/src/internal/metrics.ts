@@ -246,7 +246,7 @@ export const makeMeters = (shared: Labels) => {
         case "LimitLearned":
           return state.limits(1, event.provider, event.dimension)
         case "StateFailed":
-          return state.failures(1, event.operation)
+          return state.failures(1, event.operation ?? event.reason)
       }
     }
   }

@@ -1,6 +1,7 @@
 import { Cause, Effect, Predicate, Runtime, type Scope, Stream } from "effect"
 import { type RouteEvent, RouteListener, type RouterEvent, type StateFailed } from "../RouterEvent.ts"
-import type { RouterStateService, StateChange } from "../RouterState.ts"
+import type { RouterStateService } from "../RouterState.ts"
+import type { StateChange } from "../StateChange.ts"
 import type { StatusReport, Tally } from "../Status.ts"
 import { makeHub } from "./hub.ts"
 import { type AttemptFacts, makeMeters } from "./metrics.ts"
@@ -18,7 +19,7 @@ export interface Teller {
   readonly attemptEnded: (event: RouteEvent, facts: AttemptFacts) => void
   /** A route begins; it ends with a `RouteEnded`. */
   readonly began: () => void
-  readonly stateFailed: (operation: StateFailed["operation"], cause: Cause.Cause<unknown>) => void
+  readonly stateFailed: (operation: NonNullable<StateFailed["operation"]>, cause: Cause.Cause<unknown>) => void
   readonly tally: () => Tally
   readonly reported: (report: StatusReport) => void
   readonly events: Stream.Stream<RouterEvent>
@@ -36,9 +37,11 @@ const messageOf = (cause: Cause.Cause<unknown>): string => {
 /** As it is told: when it was heard of, and without infinities. */
 const toEvent = (change: StateChange, timestamp: number) => {
   const { atMs: _atMs, ...told } = change
-  return told._tag === "Benched"
-    ? { ...told, forMs: Number.isFinite(told.forMs) ? told.forMs : undefined, timestamp }
-    : { ...told, timestamp }
+  if (told._tag === "Benched") {
+    return { ...told, forMs: Number.isFinite(told.forMs) ? told.forMs : undefined, timestamp }
+  }
+  if (told._tag === "StateFailed") return { ...told, message: withoutCredentials(told.message), timestamp }
+  return { ...told, timestamp }
 }
 
 export const makeTeller = (state: RouterStateService): Effect.Effect<Teller, never, Scope.Scope> =>
@@ -86,6 +89,7 @@ export const makeTeller = (state: RouterStateService): Effect.Effect<Teller, nev
         tell({
           _tag: "StateFailed",
           operation,
+          reason: "fault",
           message: messageOf(cause),
           timestamp: clock.unsafeCurrentTimeMillis()
         }),

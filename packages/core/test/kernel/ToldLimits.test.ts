@@ -3,7 +3,8 @@ import { FastCheck as fc } from "effect"
 import { describe, expect, it } from "vitest"
 import { Ledger } from "../../src/internal/kernel/Ledger.ts"
 import type { LimitReading, Limits } from "../../src/RateLimit.ts"
-import type { Demand, Reservation, Settlement, StateChange } from "../../src/RouterState.ts"
+import type { Demand, Reservation, Settlement } from "../../src/RouterState.ts"
+import type { StateChange } from "../../src/StateChange.ts"
 import { demandOn, settings, spec } from "./support.ts"
 
 const hourMs = 3_600_000

@@ -1,6 +1,7 @@
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import {
   type ChatRequest,
+  type InvalidConfig,
   ProviderRegistry,
   Router,
   type RouterConfig,
@@ -14,17 +15,16 @@ import { Console, Context, Effect, Layer, Option, Redacted } from "effect"
 import { fromYaml } from "../ConfigFile.ts"
 import { checkConfig } from "../internal/checkConfig.ts"
 import { entryWithoutClient } from "../internal/entries.ts"
+import { sharedState } from "../internal/sharedState.ts"
 import { Failed } from "./outcomes.ts"
 import { failedBy, type Source } from "./Source.ts"
 
 /** Where the router's state is; only an application's own router is without a shared one. */
-const stateAt = (redisUrl: Redacted.Redacted | undefined): Effect.Effect<typeof RouterState.layerMemory, Failed> =>
-  redisUrl === undefined
-    ? Effect.succeed(RouterState.layerMemory)
-    : new Failed({ message: "Shared state in Redis is not part of this version. Ask an application: --url." })
+const stateAt = (redisUrl: Redacted.Redacted | undefined): Layer.Layer<RouterState, InvalidConfig> =>
+  redisUrl === undefined ? RouterState.layerMemory : sharedState(redisUrl)
 
 /** A router over the configuration's providers that has no client to call them with. */
-const routerOver = (config: RouterConfig, State: typeof RouterState.layerMemory) => {
+const routerOver = (config: RouterConfig, State: Layer.Layer<RouterState, InvalidConfig>) => {
   const Providers = Layer.scopedDiscard(
     Effect.flatMap(ProviderRegistry, (registry) =>
       Effect.forEach(
@@ -55,7 +55,7 @@ export const openConfigured = (path: string, redis: Option.Option<Redacted.Redac
   Effect.gen(function*() {
     const written = yield* fromYaml(path, { check: checkConfig })
     const redisUrl = Option.getOrElse(redis, () => written.redisUrl)
-    const State = yield* stateAt(redisUrl)
+    const State = stateAt(redisUrl)
     if (redisUrl === undefined) yield* Console.error(note(path))
     const router = Context.get(yield* Layer.build(routerOver(written, State)), Router)
     const source: Source = {

@@ -22,14 +22,6 @@ const checkProvider = (
   ]
 }
 
-/** What only this package can check: each provider has an adapter and a key; nothing is asked that is not there yet. */
-export const checkConfig = ({ providers, redisUrl }: RouterConfig): ReadonlyArray<ConfigProblem> => [
-  ...providers.flatMap((provider, index) => provider.enabled === false ? [] : checkProvider(provider, index)),
-  ...(redisUrl === undefined
-    ? []
-    : [{
-      path: ["redisUrl"],
-      kind: "invalid" as const,
-      issue: "expected nothing: shared state is not part of this version"
-    }])
-]
+/** What only this package can check: each provider has an adapter and a key. */
+export const checkConfig = ({ providers }: RouterConfig): ReadonlyArray<ConfigProblem> =>
+  providers.flatMap((provider, index) => provider.enabled === false ? [] : checkProvider(provider, index))

@@ -26,6 +26,10 @@ export const isExcluded = (
   { forceProvider, tried }: Pick<Kind, "forceProvider" | "tried">
 ): boolean => (forceProvider !== undefined && forceProvider !== name) || (tried.length > 0 && tried.includes(name))
 
+/** Whether it is no candidate whatever the provider's own state is: excluded, or its room is kept for another request. */
+export const isRuledOut = (provider: ProviderLedger, demand: Demand): boolean =>
+  isExcluded(provider, demand) || isKeptFromOthers(provider, demand)
+
 /** Whether the provider is out of the question whatever the request's size. */
 const isClosed = (provider: ProviderLedger, demand: Pick<Kind, "lane" | "forceProvider" | "tried">): boolean =>
   isExcluded(provider, demand)

@@ -10,6 +10,8 @@ export interface Item {
   readonly dueMs: number
   /** Where it lies; kept by the queue, −1 once removed. */
   slot: number
+  /** It keeps its place and is not found meanwhile. */
+  hidden?: boolean | undefined
 }
 
 const smallest = 16
@@ -44,7 +46,7 @@ export class FirstFit<A extends Item> {
     item.slot = this.#items.length
     this.#items.push(item)
     this.#length++
-    this.#set(item.slot, item.size, item.dueMs)
+    this.#place(item)
   }
 
   remove(item: A): void {
@@ -53,6 +55,13 @@ export class FirstFit<A extends Item> {
     this.#length--
     this.#set(item.slot, nothing, nothing)
     item.slot = -1
+  }
+
+  /** Nobody finds it until it is shown again. It keeps its place. */
+  hide(item: A, hidden: boolean): void {
+    if (this.#items[item.slot] !== item) return
+    item.hidden = hidden
+    this.#place(item)
   }
 
   /** The first item in order of arrival that is at most this large. */
@@ -85,6 +94,10 @@ export class FirstFit<A extends Item> {
     return this.#items[node - this.#capacity]
   }
 
+  #place({ dueMs, hidden, size, slot }: A): void {
+    this.#set(slot, hidden === true ? nothing : size, hidden === true ? nothing : dueMs)
+  }
+
   #set(slot: number, size: number, dueMs: number): void {
     let node = slot + this.#capacity
     this.#sizes[node] = size
@@ -105,6 +118,7 @@ export class FirstFit<A extends Item> {
     this.#dues = new Float64Array(2 * this.#capacity).fill(nothing)
     kept.forEach((item, slot) => {
       item.slot = slot
+      if (item.hidden === true) return
       this.#sizes[this.#capacity + slot] = item.size
       this.#dues[this.#capacity + slot] = item.dueMs
     })

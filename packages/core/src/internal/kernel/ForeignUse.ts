@@ -17,12 +17,8 @@ const deviations = 3
 const memoryShare = 4
 
 export class ForeignUse {
-  #amount = 0
-  #atMs = Number.NEGATIVE_INFINITY
-  #drainMs = 1
-  #held = false
-  /** Per ms. */
-  #rate = 0
+  /** Its whole state, as a shared store keeps it too; `rate` is per ms. */
+  readonly state = { amount: 0, atMs: Number.NEGATIVE_INFINITY, drainMs: 1, held: false, rate: 0 }
 
   constructor(readonly windowMs: number) {}
 
@@ -32,39 +28,39 @@ export class ForeignUse {
     atMs: number
   ): void {
     // A slow call's word is older than a quick one's that came before it.
-    if (atMs < this.#atMs) return
+    if (atMs < this.state.atMs) return
     const amount = Math.max(0, reading.amount)
-    const forgotten = Math.exp(-Math.min(atMs - this.#atMs, this.windowMs) * memoryShare / this.windowMs)
+    const forgotten = Math.exp(-Math.min(atMs - this.state.atMs, this.windowMs) * memoryShare / this.windowMs)
     const left = this.#expected(atMs)
-    this.#rate = amount / this.windowMs + (this.#rate - amount / this.windowMs) * forgotten
-    if (this.#rate * this.windowMs < 1e-3) this.#rate = 0
-    this.#amount = Math.max(amount, left < 1e-3 ? 0 : left)
-    this.#atMs = atMs
-    this.#held = reading.isOver
-    this.#drainMs = Math.max(1, Math.min(reading.resetMs ?? this.windowMs, this.windowMs))
+    this.state.rate = amount / this.windowMs + (this.state.rate - amount / this.windowMs) * forgotten
+    if (this.state.rate * this.windowMs < 1e-3) this.state.rate = 0
+    this.state.amount = Math.max(amount, left < 1e-3 ? 0 : left)
+    this.state.atMs = atMs
+    this.state.held = reading.isOver
+    this.state.drainMs = Math.max(1, Math.min(reading.resetMs ?? this.windowMs, this.windowMs))
   }
 
   /** Nobody else uses the key: the usual case. */
   get isNone(): boolean {
-    return this.#amount === 0 && this.#rate === 0
+    return this.state.amount === 0 && this.state.rate === 0
   }
 
   /** What others are taken to use at `nowMs`; `unit` is what one request takes. */
   at(nowMs: number, unit: number): number {
-    if (this.isNone || nowMs - this.#atMs >= this.windowMs) return 0
-    return this.#expected(nowMs) + this.since(nowMs, unit) - this.#rate * (nowMs - this.#atMs)
+    if (this.isNone || nowMs - this.state.atMs >= this.windowMs) return 0
+    return this.#expected(nowMs) + this.since(nowMs, unit) - this.state.rate * (nowMs - this.state.atMs)
   }
 
   /** What they may have used since the last reading. */
   since(nowMs: number, unit: number): number {
-    const arrived = this.#rate * (nowMs - this.#atMs)
+    const arrived = this.state.rate * (nowMs - this.state.atMs)
     return arrived + deviations * Math.sqrt(arrived * unit) + unit
   }
 
   #expected(nowMs: number): number {
-    const ageMs = nowMs - this.#atMs
+    const ageMs = nowMs - this.state.atMs
     if (ageMs >= this.windowMs) return 0
-    const left = this.#held ? (ageMs < this.#drainMs ? 1 : 0) : Math.max(0, 1 - ageMs / this.#drainMs)
-    return this.#amount * left + this.#rate * ageMs
+    const left = this.state.held ? (ageMs < this.state.drainMs ? 1 : 0) : Math.max(0, 1 - ageMs / this.state.drainMs)
+    return this.state.amount * left + this.state.rate * ageMs
   }
 }

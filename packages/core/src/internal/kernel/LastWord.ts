@@ -3,17 +3,20 @@
  * itself ends evenly by the reset that the vendor named, as a token bucket is refilled.
  */
 export class LastWord {
-  /** All that was ever reserved; the difference of two moments is what was reserved between them. */
-  taken = 0
-  #used = 0
-  /** At which moment of `taken` the vendor counted, and when. */
-  #taken = 0
-  #atMs = Number.NEGATIVE_INFINITY
-  /** How quickly the use ends, per ms. */
-  #refill = 0
-  /** What was given back of that which was reserved since, and the lowest `taken` among those who gave. */
-  #givenBack = 0
-  #givenFrom = Number.POSITIVE_INFINITY
+  /** Its whole state, as a shared store keeps it too. */
+  readonly state = {
+    /** All that was ever reserved; the difference of two moments is what was reserved between them. */
+    taken: 0,
+    /** What the vendor has counted, at which moment of `taken`, and when. */
+    used: 0,
+    usedTaken: 0,
+    atMs: Number.NEGATIVE_INFINITY,
+    /** How quickly the use ends, per ms. */
+    refill: 0,
+    /** What was given back of that which was reserved since, and the lowest `taken` among those who gave. */
+    givenBack: 0,
+    givenFrom: Number.POSITIVE_INFINITY
+  }
 
   constructor(readonly windowMs: number) {}
 
@@ -22,15 +25,16 @@ export class LastWord {
     word: { readonly used: number; readonly taken: number; readonly resetMs: number | undefined },
     atMs: number
   ): void {
-    if (atMs < this.#atMs) return
-    this.#used = word.used
-    this.#refill = word.used / Math.max(1, Math.min(word.resetMs ?? Number.POSITIVE_INFINITY, this.windowMs))
-    this.#taken = word.taken
-    this.#atMs = atMs
+    const { state } = this
+    if (atMs < state.atMs) return
+    state.used = word.used
+    state.refill = word.used / Math.max(1, Math.min(word.resetMs ?? Number.POSITIVE_INFINITY, this.windowMs))
+    state.usedTaken = word.taken
+    state.atMs = atMs
     // What they gave back before it is in this word. The rest is forgotten with it, on the safe side.
-    if (word.taken >= this.#givenFrom) {
-      this.#givenBack = 0
-      this.#givenFrom = Number.POSITIVE_INFINITY
+    if (word.taken >= state.givenFrom) {
+      state.givenBack = 0
+      state.givenFrom = Number.POSITIVE_INFINITY
     }
   }
 
@@ -39,17 +43,19 @@ export class LastWord {
    * the newest word came later than the reservation, it has said what there was, and nothing is given back.
    */
   settled(taken: number, less: number): void {
-    if (less < 0) this.taken -= less
-    else if (less > 0 && taken > this.#taken) {
-      this.#givenBack += less
-      this.#givenFrom = Math.min(this.#givenFrom, taken)
+    const { state } = this
+    if (less < 0) state.taken -= less
+    else if (less > 0 && taken > state.usedTaken) {
+      state.givenBack += less
+      state.givenFrom = Math.min(state.givenFrom, taken)
     }
   }
 
   /** What is used at `nowMs` by this word; 0 where it is older than a window, and says nothing any more. */
   at(nowMs: number): number {
-    const ageMs = nowMs - this.#atMs
+    const { atMs, givenBack, refill, taken, used, usedTaken } = this.state
+    const ageMs = nowMs - atMs
     if (ageMs >= this.windowMs) return 0
-    return Math.max(0, this.#used - ageMs * this.#refill) + this.taken - this.#givenBack - this.#taken
+    return Math.max(0, used - ageMs * refill) + taken - givenBack - usedTaken
   }
 }

@@ -18,33 +18,33 @@ const ratioBounds = { min: 0.25, max: 4 }
 export class LearnedTokens {
   /** Actual input tokens over estimated ones. */
   inputRatio = 1
-  #inputDeviation = 0
-  #outputMean: number
-  #outputDeviation = 0
+  inputDeviation = 0
+  outputMean: number
+  outputDeviation = 0
 
   constructor(outputPriorTokens: number) {
-    this.#outputMean = outputPriorTokens
+    this.outputMean = outputPriorTokens
   }
 
   /** By how much an estimate of input is multiplied, on the safe side. */
   get inputFactor(): number {
-    return this.inputRatio + deviations * this.#inputDeviation
+    return this.inputRatio + deviations * this.inputDeviation
   }
 
   /** What an answer is expected to take, on the safe side. */
   get usualOutput(): number {
-    return Math.ceil(this.#outputMean + deviations * this.#outputDeviation)
+    return Math.ceil(this.outputMean + deviations * this.outputDeviation)
   }
 
   learnInput(actualTokens: number, estimatedTokens: number): void {
     if (estimatedTokens <= 0) return
     const ratio = Math.min(ratioBounds.max, Math.max(ratioBounds.min, actualTokens / estimatedTokens))
-    this.#inputDeviation += learningRate * (Math.abs(ratio - this.inputRatio) - this.#inputDeviation)
+    this.inputDeviation += learningRate * (Math.abs(ratio - this.inputRatio) - this.inputDeviation)
     this.inputRatio += learningRate * (ratio - this.inputRatio)
   }
 
   learnOutput(tokens: number): void {
-    this.#outputDeviation += learningRate * (Math.abs(tokens - this.#outputMean) - this.#outputDeviation)
-    this.#outputMean += learningRate * (tokens - this.#outputMean)
+    this.outputDeviation += learningRate * (Math.abs(tokens - this.outputMean) - this.outputDeviation)
+    this.outputMean += learningRate * (tokens - this.outputMean)
   }
 }

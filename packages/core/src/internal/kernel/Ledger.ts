@@ -19,22 +19,20 @@ import type {
   Refusal,
   Reservation,
   Settled,
-  Settlement,
-  StateChange
+  Settlement
 } from "../../RouterState.ts"
+import type { StateChange } from "../../StateChange.ts"
 import { admits, isExcluded, mayTake, refusal } from "./Admission.ts"
 import { forcedClosed, forcedOpen, onGrant } from "./Breaker.ts"
 import { explanation } from "./Explaining.ts"
-import { type LastResort, lastResort } from "./LastResort.ts"
+import { type LastResort, lastResort, soonerAsLast } from "./LastResort.ts"
 import { Pins } from "./Pins.ts"
-import { type Counts, ProviderLedger } from "./ProviderLedger.ts"
+import { ProviderLedger } from "./ProviderLedger.ts"
 import { providerState } from "./providerState.ts"
-import { best, type LaneViews, laneViews } from "./Ranking.ts"
-import { countable, spentUntil, withinADay } from "./Reading.ts"
+import { best, type LaneViews, laneViews, ranked } from "./Ranking.ts"
+import { countable, spentUntil } from "./Reading.ts"
 import { Settling } from "./Settling.ts"
-
-/** What a call takes that was never made. */
-const nothing: Counts = { requests: 0, dayRequests: 0, inputAtMs: 0, input: 0, outputAtMs: 0, output: 0 }
+import { nothing } from "./Windows.ts"
 
 /** A provider with another model is another one: its vendor counts each model by itself. */
 const identityOf = ({ model, name }: ProviderSpec): string => JSON.stringify([name, model])
@@ -55,7 +53,8 @@ export class Ledger {
   terms = 0
   #lastMs = Number.NEGATIVE_INFINITY
   #skewMs = 0
-  #lastResortMs = Number.NEGATIVE_INFINITY
+  /** When the last call of last resort went out. */
+  lastResortMs = Number.NEGATIVE_INFINITY
 
   constructor(readonly settings: RouterSettings, readonly onChange: (change: StateChange) => void) {
     this.#pins = new Pins(settings.affinity)
@@ -100,6 +99,35 @@ export class Ledger {
     return chosen === undefined ? undefined : this.#grant(chosen, demand, this.#reason(chosen, demand))
   }
 
+  /** Who is to be asked for the demand, in this order; see `Ranking.ranked`. */
+  ranked(demand: Demand): ReadonlyArray<ProviderLedger> {
+    return ranked(this.#providers, demand, this.settings, this.#views, this.#lastMs)
+  }
+
+  /** Takes the capacity of this provider, whether it has it or not: a store elsewhere has the last word. */
+  take(provider: ProviderLedger, demand: Demand): Reservation {
+    return this.#grant(provider, demand, "ranked")
+  }
+
+  /**
+   * Takes over a reservation that was granted elsewhere; `undefined` where its provider is not known here. `holds`: what
+   * it takes is not counted here yet.
+   */
+  adopt(reservation: Reservation, holds: boolean): ProviderLedger | undefined {
+    const provider = this.#byName.get(reservation.provider)
+    if (provider === undefined) return undefined
+    if (holds) provider.hold(reservation, reservation.reservedAtMs)
+    this.#open.set(reservation, provider)
+    return provider
+  }
+
+  /** Gives back what was taken, as though it had never been. The breaker stays as it is. */
+  withdraw(reservation: Reservation): void {
+    const provider = this.#open.get(reservation)
+    this.#open.delete(reservation)
+    provider?.withdraw(reservation)
+  }
+
   /** When a call may go out as a last resort; `Infinity` where that is no question. */
   lastResortAtMs(demand: Demand): number {
     return this.#lastResort(demand)?.atMs ?? Number.POSITIVE_INFINITY
@@ -109,13 +137,24 @@ export class Ledger {
   placeLast(demand: Demand): Reservation | undefined {
     const found = this.#lastResort(demand)
     if (found === undefined || found.atMs > this.#lastMs) return undefined
-    this.#lastResortMs = this.#lastMs
+    this.lastResortMs = this.#lastMs
     return this.#grant(found.provider, demand, "last_resort")
+  }
+
+  /** Whether another may take the demand in the first half of its time, as far as is known. */
+  hasAlternative(chosen: ProviderLedger, demand: Demand): boolean {
+    return this.#providers.some((other) => other !== chosen && mayTake(other, demand, demand.timeLeftMs / 2))
   }
 
   /** Why each provider is no candidate. */
   refusals(demand: Demand): ReadonlyArray<Refusal> {
     return this.#providers.flatMap((provider) => refusal(provider, demand) ?? [])
+  }
+
+  /** The same as a decision: the provider of a last resort is back as soon as that may go out. */
+  refused(demand: Demand): Decision {
+    const lastInMs = this.lastResortAtMs(demand) - this.#lastMs
+    return { _tag: "Refused", refusals: soonerAsLast(this.refusals(demand), this.#providers, demand, lastInMs) }
   }
 
   reserve(demand: Demand, clockMs: number): Decision {
@@ -135,7 +174,7 @@ export class Ledger {
     provider.roll(nowMs)
     provider.release(reservation)
     if (settlement._tag === "Unused") provider.count(nothing)
-    this.#settling.settle(provider, reservation, withinADay(settlement), nowMs)
+    this.#settling.settle(provider, reservation, settlement, nowMs)
     if (settlement._tag !== "Unused" && settlement.limits !== undefined) {
       this.#setAside(provider, spentUntil(provider, settlement.limits, reservation))
     }
@@ -154,11 +193,11 @@ export class Ledger {
   explain(demand: Demand, clockMs: number): Explanation {
     const nowMs = this.advance(clockMs, demand.providers)
     const chosen = this.decide(demand)
-    if (chosen !== undefined) return this.#explain(demand, chosen, this.#reason(chosen, demand))
+    if (chosen !== undefined) return this.explained(demand, chosen, this.#reason(chosen, demand))
     const last = this.#lastResort(demand)
     return last !== undefined && last.atMs <= nowMs
-      ? this.#explain(demand, last.provider, "last_resort")
-      : this.#explain(demand, undefined, undefined)
+      ? this.explained(demand, last.provider, "last_resort")
+      : this.explained(demand, undefined, undefined)
   }
 
   /** Moves a circuit by hand. `false` where no provider of that name is in the list. */
@@ -185,7 +224,8 @@ export class Ledger {
     this.onChange({ _tag: "Benched", provider: provider.name, because: "rate_limit", forMs, atMs: this.#lastMs })
   }
 
-  #explain(demand: Demand, chosen: ProviderLedger | undefined, reason: RouteReason | undefined): Explanation {
+  /** The decision for this provider, and why, with what is known of each. */
+  explained(demand: Demand, chosen: ProviderLedger | undefined, reason: RouteReason | undefined): Explanation {
     for (const provider of this.#providers) provider.roll(this.#lastMs)
     return explanation(this.#providers, demand, {
       settings: this.settings,
@@ -196,17 +236,22 @@ export class Ledger {
     })
   }
 
-  #reason(chosen: ProviderLedger, demand: Demand): RouteReason {
+  /** `isPinned`: the session has brought it there. */
+  reason(chosen: ProviderLedger, demand: Demand, isPinned: boolean): RouteReason {
     if (demand.forceProvider !== undefined) return "forced"
-    if (this.#pinOf(demand) === chosen) return "session"
+    if (isPinned) return "session"
     for (const other of this.#providers) {
       if (other !== chosen && !isExcluded(other, demand)) return "ranked"
     }
     return "only"
   }
 
+  #reason(chosen: ProviderLedger, demand: Demand): RouteReason {
+    return this.reason(chosen, demand, this.#pinOf(demand) === chosen)
+  }
+
   #lastResort(demand: Demand): LastResort | undefined {
-    const options = { everyMs: this.settings.breaker.lastResort, lastMs: this.#lastResortMs }
+    const options = { everyMs: this.settings.breaker.lastResort, lastMs: this.lastResortMs }
     return lastResort(this.#providers, demand, options)
   }
 
@@ -259,7 +304,7 @@ export class Ledger {
 
   #grant(provider: ProviderLedger, demand: Demand, reason: RouteReason): Reservation {
     // As the decision was made: before anything is taken.
-    const explained = demand.explain === true ? this.#explain(demand, provider, reason) : undefined
+    const explained = demand.explain === true ? this.explained(demand, provider, reason) : undefined
     this.#settling.move(provider, onGrant(provider.breaker, this.settings.breaker, this.#lastMs), this.#lastMs)
     provider.quote(demand)
     const { needsInput: inputTokens, needsOutput: outputTokens } = provider
@@ -275,9 +320,7 @@ export class Ledger {
       sessionId: demand.sessionId,
       lastResort: reason === "last_resort",
       streams: demand.streams,
-      hasAlternative: this.#providers.some((other) =>
-        other !== provider && mayTake(other, demand, demand.timeLeftMs / 2)
-      ),
+      hasAlternative: this.hasAlternative(provider, demand),
       reason,
       explanation: explained,
       // What the vendor should find when this call comes: it is counted with it.

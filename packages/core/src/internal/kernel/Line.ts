@@ -19,7 +19,6 @@ import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Decision, Demand, Reservation } from "../../RouterState.ts"
 import { largestEver, largestInput, soonestMs } from "./Admission.ts"
 import { KeptRoom } from "./KeptRoom.ts"
-import { soonerAsLast } from "./LastResort.ts"
 import type { Ledger } from "./Ledger.ts"
 import { Outlook } from "./Outlook.ts"
 import type { Group, Waiter } from "./Waiter.ts"
@@ -59,7 +58,12 @@ export class Line {
   /** Room was kept for somebody who is gone: others may fit. */
   #isOpened = false
 
-  constructor(readonly ledger: Ledger, readonly settings: RouterSettings["waiting"]) {
+  constructor(
+    readonly ledger: Ledger,
+    readonly settings: RouterSettings["waiting"],
+    /** A store elsewhere has the last word on each grant: see `served` and `again`. */
+    readonly isTentative = false
+  ) {
     this.#waiters = new Waiters(settings)
     this.#kept = new KeptRoom(ledger, settings)
     this.#outlook = new Outlook(ledger, this.#waiters, this.#kept)
@@ -78,13 +82,18 @@ export class Line {
     return this.#waiters.count
   }
 
+  /** Nobody is served any more. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** A decision now, or a place in line, whose `resume` is called once there is one. */
   ask(demand: Demand, clockMs: number, resume: Waiter["resume"]): Decision | Waiter {
     if (this.#isClosed) return { _tag: "Closed" }
     if (this.length === 0) {
       const decision = this.ledger.reserve(demand, clockMs)
       if (decision._tag === "Granted") return decision
-      if (demand.waitMs <= 0) return this.#refusal(demand)
+      if (demand.waitMs <= 0) return this.ledger.refused(demand)
     }
     const nowMs = this.ledger.advance(clockMs, demand.providers)
     const waiter = this.#enter(demand, nowMs, resume)
@@ -92,10 +101,10 @@ export class Line {
     const keptBy = this.#kept.provider
     const dismisses = this.#dismiss()
     const more = this.#serve(nowMs) || dismisses
-    if (waiter.decision === undefined) this.#turnAway(waiter, nowMs)
-    if (more || this.length < before || this.#kept.provider !== keptBy || !this.#outlook.include(waiter, nowMs)) {
-      this.#plan(nowMs, more)
-    }
+    const isTried = waiter.hidden === true
+    if (waiter.decision === undefined && !isTried) this.#turnAway(waiter, nowMs)
+    const isOther = this.length < before || isTried || this.#kept.provider !== keptBy
+    if (more || isOther || !this.#outlook.include(waiter, nowMs)) this.#plan(nowMs, more)
     return waiter.decision ?? waiter
   }
 
@@ -121,6 +130,17 @@ export class Line {
     // What was kept for it may be free for others now.
     this.dispatch(clockMs)
     return undefined
+  }
+
+  /** The grant that was tried is taken, or not needed any more. */
+  served(waiter: Waiter, decision: Decision): void {
+    this.#remove(waiter)
+    waiter.decision = decision
+  }
+
+  /** The grant that was tried was refused: the request is where it was in line. */
+  again(waiter: Waiter): void {
+    waiter.group.waiters.hide(waiter, false)
   }
 
   /** Turns everyone away, from now on also who comes: the router closes. */
@@ -163,7 +183,7 @@ export class Line {
     for (const { kind, waiters } of this.#waiters.groups) {
       const largest = Math.max(-1, ...providers.map((provider) => largestEver(provider, kind)))
       for (const waiter of waiters.all()) {
-        if (waiter.size < largest * (1 - edge)) continue
+        if (waiter.hidden === true || waiter.size < largest * (1 - edge)) continue
         if (providers.some((provider) => soonestMs(provider, waiter.demand) < never)) continue
         if (left-- === 0) return true
         this.#refuse(waiter)
@@ -211,7 +231,8 @@ export class Line {
     let next: Waiter | undefined
     let questions = 0
     for (const group of this.#waiters.groups) {
-      const head = this.#waiters.firstOf(group)!
+      const head = this.#waiters.firstOf(group)
+      if (head === undefined) continue
       if (first === undefined || this.#waiters.isBefore(head, first)) first = head
       if (next !== undefined && !this.#waiters.isBefore(head, next)) continue
       let size = -1
@@ -226,20 +247,25 @@ export class Line {
 
   /** While no candidate of theirs is in service, the first of those in line gets what there is. */
   #serveLast(): boolean {
-    for (const waiter of this.#outlook.lasts()) {
-      const reservation = this.ledger.placeLast(waiter.demand)
-      if (reservation === undefined) continue
-      this.#resolve(waiter, { _tag: "Granted", reservation })
-      return true
-    }
-    return false
+    return this.#outlook.lasts().some((waiter) => this.#grant(waiter, this.ledger.placeLast(waiter.demand)))
   }
 
   /** Serves it, if there is room for it. */
   #place(waiter: Waiter): boolean {
-    const reservation = this.ledger.place(waiter.demand)
-    if (reservation !== undefined) this.#resolve(waiter, { _tag: "Granted", reservation })
-    return reservation !== undefined
+    return this.#grant(waiter, this.ledger.place(waiter.demand))
+  }
+
+  #grant(waiter: Waiter, reservation: Reservation | undefined): boolean {
+    if (reservation === undefined) return false
+    const decision: Decision = { _tag: "Granted", reservation }
+    if (!this.isTentative) {
+      this.#resolve(waiter, decision)
+      return true
+    }
+    waiter.group.waiters.hide(waiter, true)
+    this.#open(waiter)
+    waiter.resume(decision)
+    return true
   }
 
   /** Answers whether there may be more who are due. */
@@ -255,13 +281,7 @@ export class Line {
   }
 
   #refuse(waiter: Waiter): void {
-    this.#resolve(waiter, this.#refusal(waiter.demand))
-  }
-
-  #refusal(demand: Demand): Decision {
-    const { nowMs, providers } = this.ledger
-    const lastInMs = this.ledger.lastResortAtMs(demand) - nowMs
-    return { _tag: "Refused", refusals: soonerAsLast(this.ledger.refusals(demand), providers, demand, lastInMs) }
+    this.#resolve(waiter, this.ledger.refused(waiter.demand))
   }
 
   #resolve(waiter: Waiter, decision: Decision): void {
@@ -271,7 +291,13 @@ export class Line {
   }
 
   #remove(waiter: Waiter): void {
+    if (waiter.slot < 0) return
     this.#waiters.remove(waiter)
+    this.#open(waiter)
+  }
+
+  /** What was kept for it is for others. */
+  #open(waiter: Waiter): void {
     if (this.#kept.waiter !== waiter) return
     this.#kept.release()
     this.#isOpened = true

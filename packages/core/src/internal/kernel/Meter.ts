@@ -70,10 +70,10 @@ export class Meter {
   limit = Number.POSITIVE_INFINITY
   /** How much of it is free, as of the provider's last `quote`; what a lane may not use is still in it. */
   free = Number.POSITIVE_INFINITY
+  /** The limits that were told and met, `Infinity` where none was; as a shared store keeps them too. */
+  readonly state = { told: Number.POSITIVE_INFINITY, met: Number.POSITIVE_INFINITY, metAtMs: 0 }
   #declared = Number.POSITIVE_INFINITY
-  #told = Number.POSITIVE_INFINITY
-  #met = Number.POSITIVE_INFINITY
-  #metAtMs = 0
+  #grownAtMs = 0
   readonly #first: number
   readonly #second: number
 
@@ -96,21 +96,25 @@ export class Meter {
 
   set declared(limit: number) {
     this.#declared = limit
-    this.grow(this.#metAtMs)
+    this.grow(this.#grownAtMs)
   }
 
   /** Brings the limit to `nowMs`: one that was met grows. Answers whether it is one that does. */
   grow(nowMs: number): boolean {
-    const known = Math.min(this.#declared, this.#told)
-    const windows = (nowMs - this.#metAtMs) / this.foreign.windowMs
-    const met = this.#met === Number.POSITIVE_INFINITY ? this.#met : this.#met * (1 + growthPerWindow * windows)
+    this.#grownAtMs = nowMs
+    const { metAtMs, told } = this.state
+    const known = Math.min(this.#declared, told)
+    const windows = Math.max(0, nowMs - metAtMs) / this.foreign.windowMs
+    const met = this.state.met === Number.POSITIVE_INFINITY
+      ? this.state.met
+      : this.state.met * (1 + growthPerWindow * windows)
     this.limit = met < known ? Math.floor(met) : known
     return met < known
   }
 
   /** Somebody has said what it is: the configuration, or the vendor. */
   get isKnown(): boolean {
-    return Number.isFinite(Math.min(this.#declared, this.#told))
+    return Number.isFinite(Math.min(this.#declared, this.state.told))
   }
 
   get isLearned(): boolean {
@@ -236,8 +240,8 @@ export class Meter {
   ): boolean {
     const before = this.limit
     if (reading.limit !== undefined) {
-      this.#told = reading.limit
-      this.#met = Number.POSITIVE_INFINITY
+      this.state.told = reading.limit
+      this.state.met = Number.POSITIVE_INFINITY
       this.grow(at.nowMs)
     }
     const limit = reading.limit ?? before
@@ -253,8 +257,8 @@ export class Meter {
   /** The vendor refused, and told no limit: this much was too much. Answers whether the limit changed. */
   met(amount: number, nowMs: number): boolean {
     if (amount >= this.limit) return false
-    this.#met = amount
-    this.#metAtMs = nowMs
+    this.state.met = amount
+    this.state.metAtMs = nowMs
     return this.grow(nowMs)
   }
 }

@@ -11,7 +11,7 @@ import { type Breaker, initialBreaker } from "./Breaker.ts"
 import { currentLatency, initialLatency, type Latency } from "./Latency.ts"
 import { LearnedTokens } from "./LearnedTokens.ts"
 import { type InFlight, Meter, REQUESTS, rows } from "./Meter.ts"
-import { type Counts, dayMs, type Held, Windows } from "./Windows.ts"
+import { type Counts, dayMs, type Held, nothing, Windows } from "./Windows.ts"
 
 export type { Counts } from "./Windows.ts"
 
@@ -89,11 +89,19 @@ export class ProviderLedger implements Candidate {
     this.#stale = true
   }
 
+  /** Its parts were taken over from a shared store. */
+  restored(): void {
+    this.windows.restored()
+    for (const meter of this.meters) meter.grow(this.windows.minute.headMs)
+    this.bound()
+  }
+
   /** Brings everything that depends on time to `nowMs`. */
   roll(nowMs: number): void {
     this.#nowMs = nowMs
     if (!this.windows.roll(nowMs)) return
-    for (const meter of this.bounded) meter.grow(nowMs)
+    // At the bucket's beginning: a limit depends on time, not on how often it is read.
+    for (const meter of this.bounded) meter.grow(this.windows.minute.headMs)
     this.#stale = true
   }
 
@@ -156,11 +164,22 @@ export class ProviderLedger implements Candidate {
   }
 
   /** A reservation begins. */
-  hold(held: Held): void {
-    this.windows.begin(held, this.#nowMs)
+  hold(held: Held, atMs = this.#nowMs): void {
+    this.windows.begin(held, atMs)
+    this.#take(held, 1)
+  }
+
+  /** It has never been. */
+  withdraw(reservation: Reservation): void {
+    this.windows.end(reservation)
+    this.windows.correct(reservation, nothing)
+    this.#take(reservation, -1)
+  }
+
+  #take({ inputTokens, outputTokens }: Held, sign: 1 | -1): void {
     this.#stale = true
     if (!this.isTold) return
-    for (const meter of this.bounded) meter.word.taken += meter.need(held.inputTokens, held.outputTokens)
+    for (const meter of this.bounded) meter.word.state.taken += sign * meter.need(inputTokens, outputTokens)
   }
 
   /** It ends. What it has taken is counted next. */

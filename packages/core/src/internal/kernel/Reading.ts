@@ -28,7 +28,7 @@ export const readable = (readings: ReadonlyArray<LimitReading>): ReadonlyArray<L
   }))
 
 /** The settlement, with a day where its vendor asks for more. */
-export const withinADay = (settlement: Settlement): Settlement =>
+export const withinADay = <Of extends Settlement>(settlement: Of): Of =>
   settlement._tag === "Failure" && settlement.retryAfterMs !== undefined && settlement.retryAfterMs > longestMs
     ? { ...settlement, retryAfterMs: longestMs }
     : settlement
@@ -55,7 +55,7 @@ export const spentUntil = (
 /** What the vendor should find counted now, by meter, for when it says what it did; absent until it says anything. */
 export const countable = ({ isTold, meters, spec }: ProviderLedger): Reservation["countable"] =>
   isTold
-    ? meters.map((meter) => ({ own: meter.countable(spec.counting.chargesMaxTokens), taken: meter.word.taken }))
+    ? meters.map((meter) => ({ own: meter.countable(spec.counting.chargesMaxTokens), taken: meter.word.state.taken }))
     : undefined
 
 /** A call that came back with readings. */
@@ -83,7 +83,7 @@ export const readLimits = (
     if (meter === undefined) return []
     const uncounted = refused && before !== undefined ? meter.need(inputTokens, outputTokens) : 0
     const own = Math.max((before?.[row]?.own ?? 0) - uncounted, now?.[row]?.own ?? 0)
-    const taken = before?.[row]?.taken ?? meter.word.taken
+    const taken = before?.[row]?.taken ?? meter.word.state.taken
     const atMs = before === undefined ? nowMs : reservedAtMs
     return meter.read(reading, { own, taken, atMs, nowMs }) ? [meter] : []
   })

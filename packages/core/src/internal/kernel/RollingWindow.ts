@@ -10,6 +10,13 @@
 
 const fullCell = 2 ** 32 - 1
 
+/** A window as a shared store keeps it: `head` is the number of its newest bucket. */
+export interface WindowRecord {
+  readonly head: number
+  readonly sums: ReadonlyArray<number>
+  readonly cells?: ArrayLike<number> | undefined
+}
+
 export class RollingWindow {
   readonly bucketMs: number
   /** Cells a column. */
@@ -28,6 +35,11 @@ export class RollingWindow {
     this.size = buckets + 1
     this.#cells = new Uint32Array(this.size * columns)
     this.#sums = new Float64Array(columns)
+  }
+
+  /** When the newest bucket began. */
+  get headMs(): number {
+    return this.#head * this.bucketMs
   }
 
   /** Moves the window on to `nowMs`; a time before the newest bucket changes nothing. */
@@ -92,6 +104,27 @@ export class RollingWindow {
     return (this.#head - age + this.size) * this.bucketMs
   }
 
+  /**
+   * Takes over what a shared store holds. Its cells, where they are handed over, lie at their bucket's number modulo
+   * `size`; else those that are known stay, and the sums alone are exact.
+   */
+  restore({ cells, head, sums }: WindowRecord): void {
+    if (!(Math.abs(this.#head - head) < this.size)) this.#clear(head)
+    while (this.#head < head) this.#advance()
+    while (this.#head > head) this.#retreat()
+    this.nextMs = (head + 1) * this.bucketMs
+    if (cells !== undefined && Number.isFinite(head)) {
+      for (let age = 0; age < this.size; age++) {
+        const from = ((head - age) % this.size + this.size) % this.size * this.columns
+        const to = this.#slotBefore(age) * this.columns
+        for (let column = 0; column < this.columns; column++) this.#cells[to + column] = cells[from + column]!
+      }
+    }
+    for (let column = 0; column < this.columns; column++) {
+      this.#sums[column] = sums[column]!
+    }
+  }
+
   #advance(): void {
     this.#head++
     this.#slot = this.#slot + 1 === this.size ? 0 : this.#slot + 1
@@ -100,6 +133,13 @@ export class RollingWindow {
       this.#sums[column]! -= this.#cells[cell]!
       this.#cells[cell] = 0
     }
+  }
+
+  /** What was counted in the newest bucket is not there yet. */
+  #retreat(): void {
+    this.#cells.fill(0, this.#slot * this.columns, (this.#slot + 1) * this.columns)
+    this.#head--
+    this.#slot = this.#slotBefore(1)
   }
 
   #clear(bucket: number): void {

@@ -8,7 +8,10 @@ export interface Waiter extends Item {
   readonly arrivedMs: number
   readonly order: number
   readonly group: Group
-  /** Called once, with what it waited for; never after it has left. */
+  /**
+   * Called once, with what it waited for; never after it has left. Of a tentative line: with each grant that is tried, and
+   * once with anything else.
+   */
   readonly resume: (decision: Decision) => void
   decision: Decision | undefined
 }

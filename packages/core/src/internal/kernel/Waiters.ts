@@ -53,7 +53,7 @@ export class Waiters {
     if (group.waiters.length === 0) this.#groups.delete(group.key)
   }
 
-  /** The first in order of a group, among those of at most this size. */
+  /** The first in order of a group, among those of at most this size. Those that are hidden are not found. */
   firstOf({ waiters }: Group, size = Number.MAX_VALUE): Waiter | undefined {
     return this.settings.order === "fifo" ? waiters.first(size) : waiters.last(size)
   }
@@ -96,9 +96,10 @@ export class Waiters {
     const byAnswer = [...this.#groups.values()].sort((a, b) => (a.kind.maxTokens ?? 0) - (b.kind.maxTokens ?? 0))
     for (const { family, waiters } of byAnswer) {
       const size = waiters.minSize
-      if (size >= (least.get(family) ?? Number.POSITIVE_INFINITY)) continue
+      const waiter = waiters.first(size)
+      if (waiter === undefined || size >= (least.get(family) ?? Number.POSITIVE_INFINITY)) continue
       least.set(family, size)
-      found.push(waiters.first(size)!)
+      found.push(waiter)
     }
     return found
   }

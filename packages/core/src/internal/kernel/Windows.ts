@@ -14,7 +14,16 @@ const dayBuckets = 144
 
 /** The rate is what was reserved in this part of the window; in so many buckets it is a fiftieth too low at most. */
 const latelyShare = 4
-const latelyBuckets = 50
+const mostLatelyBuckets = 50
+
+/** As many as the window has in that part, where it has fewer: a shared store keeps few. */
+const latelyBuckets = (buckets: number): number =>
+  Math.min(mostLatelyBuckets, Math.max(2, Math.floor(buckets / latelyShare)))
+
+export const latelyRing = ({ buckets, window }: Pick<RouterSettings, "buckets" | "window">): RollingWindow => {
+  const count = latelyBuckets(buckets)
+  return new RollingWindow(window / latelyShare * (1 - 1 / count), count - 1, 3)
+}
 
 /** What a settled call counts, and when. */
 export interface Counts {
@@ -25,6 +34,9 @@ export interface Counts {
   readonly outputAtMs: number
   readonly output: number
 }
+
+/** What a call takes that was never made. */
+export const nothing: Counts = { requests: 0, dayRequests: 0, inputAtMs: 0, input: 0, outputAtMs: 0, output: 0 }
 
 /** What is reserved for a call. */
 export type Held = Pick<Reservation, "inputTokens" | "outputTokens">
@@ -40,10 +52,11 @@ export class Windows {
   /** When something was counted last. */
   countedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor({ buckets, window }: RouterSettings) {
+  constructor(settings: RouterSettings) {
+    const { buckets, window } = settings
     this.minute = new RollingWindow(window, buckets, 3)
     this.day = new RollingWindow(dayMs, dayBuckets, 2)
-    this.lately = new RollingWindow(window / latelyShare * (1 - 1 / latelyBuckets), latelyBuckets - 1, 3)
+    this.lately = latelyRing(settings)
   }
 
   /** Length of the part of the window that the rate is taken from, in ms. */
@@ -57,8 +70,13 @@ export class Windows {
     this.minute.roll(nowMs)
     this.day.roll(nowMs)
     this.lately.roll(nowMs)
-    this.#nextMs = Math.min(this.minute.nextMs, this.day.nextMs, this.lately.nextMs)
+    this.restored()
     return true
+  }
+
+  /** The rings are at another moment. */
+  restored(): void {
+    this.#nextMs = Math.min(this.minute.nextMs, this.day.nextMs, this.lately.nextMs)
   }
 
   /** A reservation begins. */

@@ -1,0 +1,225 @@
+/**
+ * What is to be told to Redis and nobody waits for: settlements, in batches, each until it has been answered. A batch is
+ * sent at once; what comes while this process is busy goes with the next.
+ */
+import type { ProviderSpec, Reservation, RouterSettings, Settlement } from "@route-llm/core"
+import { failureClasses, outcomeOf, rowOf, wordRows } from "@route-llm/core/kernel"
+import type { ItemName } from "./item.ts"
+import type { Keys } from "./keys.ts"
+import type { Argument } from "./Store.ts"
+import { declaredOf, encodeItem } from "./wire.ts"
+
+/** In one script call: Redis does nothing else meanwhile. */
+const batchSize = 128
+
+/** Kept while Redis is away; beyond it the oldest are forgotten, whose windows have passed. */
+const mostKept = 20_000
+
+export interface Item {
+  readonly lease: string
+  readonly spec: Pick<ProviderSpec, "name" | "model"> | undefined
+  readonly figures: Partial<Record<ItemName, number>>
+  readonly tail?: ReadonlyArray<number> | undefined
+  readonly sessionId?: string | undefined
+}
+
+export interface Numbered extends Item {
+  readonly number: number
+}
+
+/** What a batch is on the wire. `specs`: whose rows come back, in this order. */
+export interface EncodedBatch {
+  readonly keys: ReadonlyArray<string>
+  readonly args: ReadonlyArray<Argument>
+  readonly specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>
+}
+
+export class Batches {
+  #items: Array<Numbered> = []
+  #numbers = 0
+
+  get length(): number {
+    return this.#items.length
+  }
+
+  add(item: Item): void {
+    this.#items.push(this.numbered(item))
+    if (this.#items.length > mostKept) this.#items.shift()
+  }
+
+  /** What is told gets a number, in the order in which it is told. */
+  numbered(item: Item): Numbered {
+    return { ...item, number: ++this.#numbers }
+  }
+
+  /** Takes the next ones out. */
+  next(): ReadonlyArray<Numbered> {
+    return this.#items.splice(0, batchSize)
+  }
+
+  /** They were not answered: again, in the order of their numbers. */
+  again(items: ReadonlyArray<Numbered>): void {
+    this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
+  }
+
+  /** Redis has lost what they were about. */
+  clear(): void {
+    this.#items = []
+  }
+}
+
+/**
+ * `known`: whoever's lease it may be where the item does not say.
+ */
+export const encodeBatch = (
+  items: ReadonlyArray<Numbered>,
+  options: {
+    readonly keys: Keys
+    readonly instance: string
+    readonly full: boolean
+    readonly born: number
+    readonly known: ReadonlyArray<ProviderSpec>
+  }
+): EncodedBatch => {
+  const { born, instance, keys } = options
+  const specs = new Map<string, Pick<ProviderSpec, "name" | "model">>()
+  const all = items.some(({ spec }) => spec === undefined) ? options.known : []
+  for (const spec of all) specs.set(keys.provider(spec), spec)
+  for (const { spec } of items) if (spec !== undefined) specs.set(keys.provider(spec), spec)
+  const providers = [...specs.keys()]
+  const sessions = [...new Set(items.flatMap(({ sessionId }) => sessionId ?? []))]
+  const first = 3
+  const args: Array<Argument> = [instance, options.full ? "1" : "0", String(providers.length), String(born)]
+  for (const { figures, lease, number, sessionId, spec, tail } of items) {
+    const key = spec === undefined ? 0 : providers.indexOf(keys.provider(spec)) + first + 1
+    const pin = sessionId === undefined ? 0 : sessions.indexOf(sessionId) + first + providers.length + 1
+    args.push(lease, encodeItem({ ...figures, number, key, pin }, tail), spec?.name ?? "")
+  }
+  return {
+    keys: [keys.meta, keys.leases(instance), keys.waiting, ...providers, ...sessions.map(keys.pin)],
+    args,
+    specs: [...specs.values()]
+  }
+}
+
+/** The rows of which a vendor can say something. */
+const told: ReadonlySet<number> = new Set(Array.from({ length: wordRows }, (_, row) => row))
+
+const results = { ignored: 0, success: 1, failure: 2 }
+
+/** What identifies a reservation to the script. */
+const reservationFigures = (reservation: Reservation, born: number): Partial<Record<ItemName, number>> => ({
+  born,
+  inputTokens: reservation.inputTokens,
+  outputTokens: reservation.outputTokens,
+  reservedAtMs: reservation.reservedAtMs,
+  epoch: reservation.epoch
+})
+
+/** Gives back whatever this lease holds, if it holds anything. */
+export const unusedItem = (lease: string, born: number): Item => ({
+  lease,
+  spec: undefined,
+  figures: { kind: 0, born, epoch: -1 }
+})
+
+/** A reservation of this instance alone, from now on in Redis as well. */
+export const adoptItem = (lease: string, spec: ProviderSpec, reservation: Reservation): Item => ({
+  lease,
+  spec,
+  figures: { kind: 2, ...reservationFigures(reservation, Number.NaN) }
+})
+
+/** How the call ended, in figures. */
+export const settleItem = (
+  lease: {
+    readonly id: string
+    readonly born: number
+    readonly spec: ProviderSpec
+    readonly isAdopted?: boolean | undefined
+  },
+  reservation: Reservation,
+  settlement: Settlement,
+  settings: RouterSettings
+): Item => {
+  const { born, id, spec } = lease
+  // What another state had counted says nothing of this one.
+  const countable = lease.isAdopted === true ? undefined : reservation.countable
+  const figures = { ...reservationFigures(reservation, born), hasCountable: countable === undefined ? 0 : 1 }
+  const counts = (countable ?? []).slice(0, wordRows).flatMap(({ own, taken }) => [own, taken])
+  if (settlement._tag === "Unused") return { lease: id, spec, figures: { kind: 0, ...figures }, tail: counts }
+  const outcome = outcomeOf(spec, reservation, settlement, settings)
+  const { bench, failed, learns } = outcome
+  // Nobody tells how many calls are under way.
+  const readings = outcome.readings.filter(({ dimension }) => told.has(rowOf(dimension)))
+  const declared = declaredOf(spec)
+  return {
+    lease: id,
+    spec,
+    figures: {
+      kind: 1,
+      ...figures,
+      estimated: reservation.estimatedInputTokens,
+      streams: reservation.streams === true ? 1 : 0,
+      requests: outcome.requests,
+      dayRequests: outcome.dayRequests,
+      input: outcome.input,
+      output: outcome.output,
+      refused: outcome.refused ? 1 : 0,
+      firstTokenMs: outcome.firstTokenMs ?? Number.NaN,
+      latencyMs: outcome.latencyMs ?? Number.NaN,
+      learnInput: learns?.inputTokens ?? Number.NaN,
+      learnOutput: learns?.outputTokens ?? Number.NaN,
+      result: results[outcome.result],
+      failed: failed === undefined ? 0 : failureClasses.indexOf(failed) + 1,
+      lateMs: outcome.lateMs ?? Number.NaN,
+      benchMs: bench?.forMs ?? 0,
+      because: bench === undefined ? 0 : failureClasses.indexOf(bench.because),
+      guessed: bench?.guessed === true ? 1 : 0,
+      endsBench: outcome.endsBench ? 1 : 0,
+      charges: spec.counting.chargesMaxTokens ? 1 : 0,
+      readings: readings.length,
+      requestsLimit: declared[0]!,
+      tokensLimit: declared[1]!,
+      inputTokensLimit: declared[2]!,
+      outputTokensLimit: declared[3]!,
+      requestsPerDayLimit: declared[4]!,
+      tokensPerDayLimit: declared[5]!,
+      concurrentLimit: declared[6]!
+    },
+    tail: [
+      ...counts,
+      ...readings.flatMap(({ dimension, limit, remaining, resetMs }) => [
+        rowOf(dimension) + 1,
+        limit ?? Number.NaN,
+        remaining ?? Number.NaN,
+        resetMs ?? Number.NaN
+      ])
+    ],
+    sessionId: outcome.answered
+  }
+}
+
+/** A circuit moved by hand. */
+export const forceItem = (spec: ProviderSpec, forMs: number | undefined): Item => ({
+  lease: "",
+  spec,
+  figures: forMs === undefined ? { kind: 4 } : { kind: 3, benchMs: forMs }
+})
+
+/** What one bucket of this instance's own ledger counts; see `Own.ts`. */
+export const countItem = (
+  spec: ProviderSpec,
+  span: "minute" | "day",
+  counts: { readonly atMs: number; readonly requests: number; readonly input: number; readonly output: number }
+): Item => ({
+  lease: "",
+  spec,
+  figures: {
+    kind: span === "minute" ? 5 : 6,
+    reservedAtMs: counts.atMs,
+    requests: counts.requests,
+    input: counts.input,
+    output: counts.output
+  }
+})

@@ -1,0 +1,231 @@
+/**
+ * One instance's side of the shared state: everything that the operations, the heartbeat and the recovery work on, and
+ * how an answer of Redis is taken in. Synchronous; Effect begins above it.
+ */
+import type { ProviderSpec, Reservation, RouterSettings, StateChange } from "@route-llm/core"
+import { monotonicMs } from "@route-llm/core/kernel"
+import type { Clock } from "effect"
+import { Batches, encodeBatch, type Item, type Numbered } from "./Batch.ts"
+import type { Keys } from "./keys.ts"
+import { Mirror } from "./Mirror.ts"
+import type { Settings } from "./options.ts"
+import { Own, type Place } from "./Own.ts"
+import type { Layout, Scripts } from "./scripts.ts"
+import { ServerClock } from "./ServerClock.ts"
+import { type Answer, type Argument, type Reply, type Store, StoreFailure } from "./Store.ts"
+import { decodeChanges, RowReader } from "./wire.ts"
+
+/** A reservation that is not settled yet. */
+export interface Lease {
+  readonly id: string
+  readonly spec: ProviderSpec
+  /** The birth of the state that knows it; NaN: none does. */
+  born: number
+  /** A later state than the one that granted it has taken it over. */
+  isAdopted?: boolean
+}
+
+/**
+ * - `shared`: Redis has the word;
+ * - `away`: this instance goes on by itself;
+ * - `settling`: Redis is back and has been told everything, but perhaps not by everyone yet. A request needs both, a place
+ *   in this instance's share and a grant of Redis, so that neither those who are still away nor those who are back
+ *   already find that there is less than they count on.
+ */
+export type Phase = "shared" | "away" | "settling"
+
+/** The first figures of every answer. */
+interface Head {
+  readonly nowMs: number
+  readonly born: number
+}
+
+export interface InstanceOptions {
+  readonly id: string
+  readonly clock: Clock.Clock
+  readonly keys: Keys
+  readonly layout: Layout
+  readonly scripts: Scripts
+  readonly store: Store
+  readonly settings: RouterSettings
+  readonly options: Settings
+  /** Time is this process's, and goes with each call. */
+  readonly ownTime: boolean
+  readonly onChange: (change: StateChange) => void
+}
+
+export class Instance {
+  readonly mirror: Mirror
+  readonly own: Own
+  readonly batches = new Batches()
+  readonly leases = new Map<Reservation, Lease>()
+  /** The birth of the state as this instance knows it; NaN: it has never seen one. */
+  born = Number.NaN
+  phase: Phase = "shared"
+  /** When Redis last went away. */
+  awaySinceMs = Number.NEGATIVE_INFINITY
+  place: Place
+  /** Called when Redis has failed, or has lost what it held. */
+  onFailure: (failure: StoreFailure) => void = () => {}
+  /** Called when the picture has changed: somebody in line may fit now. */
+  onPicture: () => void = () => {}
+  #ids = 0
+  #sending = 0
+  #isScheduled = false
+  readonly #serverClock: ServerClock
+
+  constructor(readonly with_: InstanceOptions) {
+    const { clock } = with_
+    this.#serverClock = new ServerClock(clock.unsafeCurrentTimeMillis() - monotonicMs(clock))
+    this.mirror = new Mirror(with_.settings)
+    // While Redis has the word, what changes is what it says.
+    this.own = new Own(with_.settings, (change) => {
+      if (this.phase !== "shared") with_.onChange(change)
+    })
+    this.place = { instances: with_.options.instances, index: 0 }
+  }
+
+  get localMs(): number {
+    return monotonicMs(this.with_.clock)
+  }
+
+  /** Redis' time, as far as it is known. */
+  get nowMs(): number {
+    return this.with_.ownTime ? this.localMs : this.#serverClock.at(this.localMs)
+  }
+
+  /** Redis has granted this: it counts in this instance's own ledger as well. */
+  record(reservation: Reservation): void {
+    const { mirror: { specs }, nowMs, own } = this
+    own.record(reservation, this.phase === "shared" ? specs : own.shares(specs, nowMs), nowMs)
+  }
+
+  nextId(): string {
+    return (this.#ids++).toString(36)
+  }
+
+  /** How long an answer is waited for, as a moment of Redis' time. */
+  get deadline(): string {
+    return this.with_.ownTime ? "1e300" : String(this.nowMs + this.with_.options.commandTimeout)
+  }
+
+  /** Calls a script. `done` is told what it has answered, or that Redis has failed. */
+  run(
+    script: keyof Scripts,
+    keys: ReadonlyArray<string>,
+    args: ReadonlyArray<Argument>,
+    done: (answer: Answer) => void
+  ): void {
+    const { ownTime, scripts, store } = this.with_
+    store.run(scripts[script], keys, ownTime ? [...args, String(this.localMs)] : args, (answer) => {
+      try {
+        done(answer)
+      } catch (cause) {
+        done(new StoreFailure({ kind: "refused", detail: `an answer that cannot be read (${String(cause)})` }))
+      }
+    })
+  }
+
+  reader(reply: Reply): RowReader {
+    const [main] = reply
+    if (!Buffer.isBuffer(main)) throw new Error("no row of figures")
+    return new RowReader(main, this.with_.layout)
+  }
+
+  /** What every answer begins with: Redis' time, its state's birth. */
+  head(reader: RowReader): Head {
+    const nowMs = reader.double()
+    if (!this.with_.ownTime) this.#serverClock.observe(nowMs, this.localMs)
+    this.mirror.heardAtMs = this.localMs
+    return { nowMs, born: reader.double() }
+  }
+
+  /** Rows of these providers, in this order. */
+  load(reader: RowReader, specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>, full: boolean): void {
+    const { ledger } = this.mirror
+    for (const { model, name } of specs) {
+      const record = reader.record(full)
+      const provider = ledger.providers.find(({ spec }) => spec.name === name && spec.model === model)
+      if (provider !== undefined) this.mirror.load(provider, record)
+    }
+  }
+
+  /** What the others hear from Redis, and this instance from its answer. */
+  tell(reply: Reply, from: number): void {
+    for (const change of decodeChanges(reply, from)) this.with_.onChange(change)
+  }
+
+  /** Something is to be told to Redis: soon. */
+  enqueue(item: Item): void {
+    this.batches.add(item)
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    queueMicrotask(() => {
+      this.#isScheduled = false
+      this.flush()
+    })
+  }
+
+  /** Sends what is to be told now. While Redis is away it is kept; `force`: it may be back. */
+  flush(force = false): void {
+    if (this.phase === "away" && !force) return
+    while (this.batches.length > 0) this.#send(this.batches.next(), () => {})
+  }
+
+  /** Whether everything that was sent has been answered. */
+  get isAnswered(): boolean {
+    return this.#sending === 0
+  }
+
+  /** Sends one batch; `done` hears whether it was taken. */
+  #send(items: ReadonlyArray<Numbered>, done: (taken: boolean) => void): void {
+    const { id, keys } = this.with_
+    const full = this.mirror.line.length > 0
+    const batch = encodeBatch(items, {
+      keys,
+      instance: id,
+      full,
+      born: this.born,
+      known: this.mirror.specs
+    })
+    const sentTo = this.born
+    this.#sending++
+    let isOpen = true
+    this.run("settle", batch.keys, batch.args, (answer) => {
+      if (isOpen) this.#sending--
+      isOpen = false
+      /** Not taken: once more, unless a new state has been told everything meanwhile, this with it. */
+      const again = () => {
+        if (sentTo === this.born) this.batches.again(items)
+        done(false)
+      }
+      if (answer._tag === "StoreFailure") {
+        again()
+        return this.onFailure(answer)
+      }
+      const reader = this.reader(answer.reply)
+      const { born } = this.head(reader)
+      if (born !== sentTo) {
+        again()
+        return this.checkBirth(born)
+      }
+      this.mirror.ledger.lastResortMs = reader.double()
+      this.load(reader, batch.specs, full)
+      this.tell(answer.reply, 1)
+      done(true)
+      this.onPicture()
+    })
+  }
+
+  /** Tells Redis this now; `done` hears whether it was taken. */
+  sendNow(item: Item, done: (taken: boolean) => void): void {
+    this.flush()
+    this.#send([this.batches.numbered(item)], done)
+  }
+
+  /** A state that came into being after the one this instance knows has lost what that one held. */
+  checkBirth(born: number): void {
+    if (born === this.born || Number.isNaN(this.born)) return
+    this.onFailure(new StoreFailure({ kind: "lost", detail: "Redis has lost the state" }))
+  }
+}

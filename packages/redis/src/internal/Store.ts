@@ -1,0 +1,94 @@
+/**
+ * Runs the scripts. A command is answered, or given up after the command timeout: nothing here waits longer, whatever
+ * the client's own settings are.
+ */
+import { Data } from "effect"
+import type { Cluster, Redis } from "ioredis"
+import type { Script } from "./scripts.ts"
+
+/** What we ask of a client. */
+export type RedisClient = Redis | Cluster
+
+/**
+ * - `timeout`: no answer within the command timeout;
+ * - `unreachable`: no connection, or one that broke;
+ * - `refused`: Redis answered with an error: out of memory, read-only, loading, a wrong type in a key;
+ * - `lost`: it answers, and has forgotten what it held.
+ */
+export type FailureKind = "timeout" | "unreachable" | "refused" | "lost"
+
+export class StoreFailure extends Data.TaggedError("StoreFailure")<{
+  readonly kind: FailureKind
+  readonly detail: string
+}> {
+  override get message(): string {
+    return `Redis: ${this.detail}`
+  }
+}
+
+export type Argument = string | Buffer
+
+/** A bulk string is a `Buffer`. */
+export type Reply = ReadonlyArray<unknown>
+
+export type Answer = { readonly _tag: "Answered"; readonly reply: Reply } | StoreFailure
+
+export interface Store {
+  /** Calls `done` once. */
+  readonly run: (
+    script: Script,
+    keys: ReadonlyArray<string>,
+    args: ReadonlyArray<Argument>,
+    done: (answer: Answer) => void
+  ) => void
+}
+
+const failureOf = (error: unknown): StoreFailure => {
+  const detail = error instanceof Error ? error.message : String(error)
+  const isReply = error instanceof Error && error.name === "ReplyError"
+  return new StoreFailure({ kind: isReply ? "refused" : "unreachable", detail })
+}
+
+export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
+  /** Sent in full before, so that Redis should know them by their digests. */
+  const known = new Set<string>()
+
+  const evaluate = async (
+    { sha, text }: Script,
+    keys: ReadonlyArray<string>,
+    args: ReadonlyArray<Argument>
+  ): Promise<unknown> => {
+    const inFull = () => {
+      known.add(sha)
+      return client.callBuffer("eval", [text, String(keys.length), ...keys, ...args])
+    }
+    if (!known.has(sha)) return await inFull()
+    try {
+      return await client.callBuffer("evalsha", [sha, String(keys.length), ...keys, ...args])
+    } catch (error) {
+      // Redis has restarted, or its scripts were flushed.
+      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error
+      return await inFull()
+    }
+  }
+
+  return {
+    run: (script, keys, args, done) => {
+      let isPending = true
+      const end = (answer: Answer) => {
+        if (!isPending) return
+        isPending = false
+        clearTimeout(timer)
+        done(answer)
+      }
+      const timer = setTimeout(() => {
+        // Where this process itself was held up, the answer may be there already: it is read before this runs.
+        setImmediate(() => end(new StoreFailure({ kind: "timeout", detail: `no answer within ${timeoutMs} ms` })))
+      }, timeoutMs)
+      evaluate(script, keys, args).then(
+        (reply) => end({ _tag: "Answered", reply: Array.isArray(reply) ? reply : [] }),
+        (error: unknown) => end(failureOf(error))
+      )
+    }
+  }
+}

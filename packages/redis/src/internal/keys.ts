@@ -1,0 +1,39 @@
+import { createHash } from "node:crypto"
+
+/**
+ * Every key of one router, all in one slot of a cluster. Their layout is in the name, so that instances of another
+ * version, or with another window, do not read what they do not understand: they keep a picture of their own.
+ */
+export interface Keys {
+  /** Time, and when the state came into being. Also the name of the channel. */
+  readonly meta: string
+  /** The instances there are, by when they were last heard of. */
+  readonly instances: string
+  /** There while somebody waits somewhere. */
+  readonly waiting: string
+  /** One instance's reservations. */
+  readonly leases: (instance: string) => string
+  readonly provider: (spec: { readonly name: string; readonly model: string }) => string
+  /** One session's provider. A session's id is its owner's business and is not stored. */
+  readonly pin: (sessionId: string) => string
+}
+
+const layoutVersion = 1
+
+export const makeKeys = (
+  { buckets, namespace, windowMs }: {
+    readonly namespace: string
+    readonly windowMs: number
+    readonly buckets: number
+  }
+): Keys => {
+  const prefix = `route-llm:v${layoutVersion}:{${namespace}}:${windowMs}x${buckets}:`
+  return {
+    meta: `${prefix}meta`,
+    instances: `${prefix}instances`,
+    waiting: `${prefix}waiting`,
+    leases: (instance) => `${prefix}leases:${instance}`,
+    provider: ({ model, name }) => `${prefix}provider:${JSON.stringify([name, model])}`,
+    pin: (sessionId) => `${prefix}pin:${createHash("sha256").update(sessionId).digest("base64url").slice(0, 22)}`
+  }
+}

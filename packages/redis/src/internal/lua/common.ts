@@ -1,0 +1,164 @@
+/**
+ * What all scripts begin with: time, the router's own row (`meta`), a provider's row read, rolled and written.
+ *
+ * `p.name`, `m.name` and `q.name` stand for places in rows of numbers, `$NAME` for constants; see `../scripts.ts`.
+ */
+export const common = `
+local call, floor, huge, max, min = redis.call, math.floor, math.huge, math.max, math.min
+local pack, undo = struct.pack, struct.unpack
+$TIME
+local born, last, skew, resort = clock, -huge, 0, -huge
+local meta = call('GET', KEYS[1])
+if meta then born, last, skew, resort = undo('<dddd', meta) end
+-- Where the clock jumps back, time goes on from the last moment seen.
+if clock + skew < last then skew = last - clock end
+local now = clock + skew
+local bucket, day, quarter = floor(now / $BUCKET), floor(now / 600000), floor(now / $LATELYBUCKET)
+
+-- How far a clock has jumped back is of interest only where it is far: the moment itself need not be exact.
+local function remember()
+  if meta and now - last < $GRAIN then return end
+  if meta then call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort))
+  else call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL) end
+end
+
+local function write(key, p)
+  local row = pack('$ROW', unpack(p, 1, $FIELDS))
+  call('SETRANGE', key, 0, row)
+  return row
+end
+
+-- The row as it is stored; a provider that nobody has met is made.
+local function read(key)
+  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
+  if row ~= '' then return row end
+  row = pack('$ROW', $FRESH)
+  call('SET', key, row .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', $TTL)
+  return row
+end
+
+local function words(key, p)
+  if p.word == 0 then return nil end
+  return { undo('$WORDS', call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1)) }
+end
+
+-- Empties the buckets that leave a ring of three columns; answers what is left of its sums.
+local function rolled(key, ring, size, head, to, requests, input, output)
+  if to - head >= size then
+    call('SETRANGE', key, ring, ('\\0'):rep(size * 12))
+    return 0, 0, 0
+  end
+  for each = head + 1, to do
+    local at = ring + each % size * 12
+    local a, b, c = undo('<I4I4I4', call('GETRANGE', key, at, at + 11))
+    if a + b + c > 0 then
+      requests, input, output = requests - a, input - b, output - c
+      call('SETRANGE', key, at, ('\\0'):rep(12))
+    end
+  end
+  return requests, input, output
+end
+
+-- Buckets that have left the window no longer count.
+local function roll(key, p)
+  if bucket > p.head then
+    p.requests, p.input, p.output = rolled(key, $MINUTEAT, $SIZE, p.head, bucket, p.requests, p.input, p.output)
+    p.head = bucket
+  end
+  if quarter > p.latelyHead then
+    p.latelyRequests, p.latelyInput, p.latelyOutput = rolled(
+      key, $LATELYAT, $LATELYSIZE, p.latelyHead, quarter, p.latelyRequests, p.latelyInput, p.latelyOutput
+    )
+    p.latelyHead = quarter
+  end
+  if day > p.dayHead then
+    if day - p.dayHead >= 145 then
+      call('SETRANGE', key, $DAYAT, ('\\0'):rep(145 * 8))
+      p.dayRequests, p.dayTokens = 0, 0
+    else
+      for head = p.dayHead + 1, day do
+        local at = $DAYAT + head % 145 * 8
+        local requests, tokens = undo('<I4I4', call('GETRANGE', key, at, at + 7))
+        p.dayRequests, p.dayTokens = p.dayRequests - requests, p.dayTokens - tokens
+        call('SETRANGE', key, at, ('\\0'):rep(8))
+      end
+    end
+    p.dayHead = day
+  end
+end
+
+-- What a cell takes of an amount, which may be negative.
+local function capped(cell, amount) return amount < -cell and -cell or min(amount, 4294967295 - cell) end
+
+-- What was reserved lately, by the time of the reservation; corrected when it is settled.
+local function addLately(key, p, at, requests, input, output)
+  if requests == 0 and input == 0 and output == 0 then return end
+  local number = floor(at / $LATELYBUCKET)
+  if p.latelyHead - number >= $LATELYSIZE then return end
+  at = $LATELYAT + number % $LATELYSIZE * 12
+  local a, b, c = undo('<I4I4I4', call('GETRANGE', key, at, at + 11))
+  requests, input, output = capped(a, requests), capped(b, input), capped(c, output)
+  call('SETRANGE', key, at, pack('<I4I4I4', a + requests, b + input, c + output))
+  p.latelyRequests, p.latelyInput = p.latelyRequests + requests, p.latelyInput + input
+  p.latelyOutput = p.latelyOutput + output
+end
+
+local changes = {}
+local circuits = { [0] = 'closed', [1] = 'open', [2] = 'half_open' }
+local function changed(...)
+  local change = { ... }
+  change[#change + 1] = ('%.17g'):format(now)
+  changes[#changes + 1] = cjson.encode(change)
+  -- To the other instances; the reply has it for this one.
+  call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1], change }))
+end
+`
+
+/**
+ * What counts of each limit, the limit in force, and what others use: `Meter.ts`, `LastWord.ts` and `ForeignUse.ts` of core.
+ */
+export const meters = `
+local function spanOf(row) return (row == 5 or row == 6) and 86400000 or $WINDOW end
+
+local function counted(p)
+  return { p.requests, p.input + p.output, p.input, p.output, p.dayRequests, p.dayTokens, 0 }
+end
+
+local function needs(requests, input, output)
+  return { requests, input + output, input, output, requests, input + output, requests }
+end
+
+local function reserved(p) return needs(p.inFlightRequests, p.inFlightInput, p.inFlightOutput) end
+
+local function inForce(W, row, declared, p)
+  if not W or row == 7 then return declared end
+  local o = (row - 1) * $WORDCOUNT
+  local known = min(declared, m.told)
+  if m.met == huge then return known end
+  local met = m.met * (1 + 0.05 * (max(0, p.head * $BUCKET - m.metAtMs) / spanOf(row)))
+  return met < known and floor(met) or known
+end
+
+local function expected(W, o, span, at)
+  local age = at - m.foreignAtMs
+  if age >= span then return 0 end
+  local left
+  if m.foreignHeld == 1 then left = age < m.foreignDrainMs and 1 or 0 else left = max(0, 1 - age / m.foreignDrainMs) end
+  return m.foreign * left + m.foreignRate * age
+end
+
+local function used(W, row, own, requests)
+  if not W or row == 7 then return own end
+  local o = (row - 1) * $WORDCOUNT
+  if m.foreign == 0 and m.foreignRate == 0 then return own end
+  local span, unit = spanOf(row), 1
+  if row ~= 1 and row ~= 5 and requests ~= 0 then unit = own / requests end
+  local arrived = m.foreignRate * (now - m.foreignAtMs)
+  local since = arrived + 3 * math.sqrt(arrived * unit) + unit
+  local others = 0
+  if now - m.foreignAtMs < span then others = expected(W, o, span, now) + since - arrived end
+  local age, told = now - m.toldAtMs, 0
+  if age < span then told = max(0, m.toldUsed - age * m.refill) + m.taken - m.givenBack - m.toldTaken end
+  return told == 0 and own + others or max(own + others, told + since)
+end
+`

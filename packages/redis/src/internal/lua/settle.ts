@@ -1,0 +1,175 @@
+/**
+ * A batch of settlements, each once; circuits moved by hand; what an instance did on its own while it could not ask.
+ *
+ * KEYS: meta, this instance's leases, the sign that somebody waits, then providers and pins as the items name them.
+ * ARGV: instance, flags, how many providers there are among the keys, the birth of the state as the instance knows it,
+ * then of each item its lease, its figures and its provider's name.
+ * Answers a row of figures and the providers' rows as they stand after, then what has changed.
+ */
+export const settle = `
+local full = ARGV[2]:byte(1) == 49
+local providers = tonumber(ARGV[3])
+local gone = {}
+
+-- The state was lost: first the instance says all that it has used, this with it.
+if born ~= tonumber(ARGV[4]) then return { pack('<ddd', now, born, resort) } end
+
+local function pin(key, name)
+  local before = call('GET', key)
+  local kept, elsewhere = name, 0
+  if before then
+    local untilMs, others = undo('<dd', before)
+    if now < untilMs and before:sub(17) ~= name and others == 0 then kept, elsewhere = before:sub(17), 1 end
+  end
+  call('SET', key, pack('<dd', now + $PINTTL, elsewhere) .. kept, 'PX', $PINTTL + 60000)
+end
+
+local function setAside(p, name, untilMs, because, guessed)
+  p.benchedUntilMs, p.because, p.guessed, p.outSinceMs = untilMs, because, guessed, now
+  changed('bench', name, because, ('%.17g'):format(untilMs - now))
+end
+
+-- Nothing remains of a limit that nobody has told: without the limit its use says nothing.
+local function setAsideSpent(p, found, q, lease, tail, name)
+  local from, untilMs, guessed = lease.countable and q.reservedAtMs or now, -huge, 0
+  eachReading(q, tail, function(row, _, remaining, reset)
+    if inForce(found.W, row, q[$DECLARED + row - 1], p) < huge or not isSpent(row, remaining, reset) then return end
+    local isNamed = reset == reset
+    local to = from + (isNamed and reset or spanOf(row))
+    if to > untilMs then untilMs, guessed = to, isNamed and 0 or 1 end
+  end)
+  if untilMs > max(now, p.benchedUntilMs) then setAside(p, name, untilMs, $RATELIMIT, guessed) end
+end
+
+-- Of a limit that nobody has told, what was taken is all that it can be learned from.
+local function isKnown(found, q, row)
+  return q[$DECLARED + row - 1] < huge or (found.W ~= nil and found.W[(row - 1) * $WORDCOUNT + 1] < huge)
+end
+
+local function apply(key, p, found, q, lease, tail, name)
+  if q.refused == 1 then
+    if not isKnown(found, q, 1) then q.requests = 0 end
+    if not isKnown(found, q, 5) then q.dayRequests = 0 end
+  end
+  count(key, p, q)
+  correct(key, p, found, lease, q.requests, q.dayRequests, q.input, q.output)
+  if q.readings > 0 then readLimits(p, found, q, lease, tail, name)
+  elseif q.refused == 1 then learnFromRefusal(p, found, q, name) end
+  if q.firstTokenMs == q.firstTokenMs then
+    p.firstTokenMs, p.firstTokenAtMs = sampled(p.firstTokenMs, p.firstTokenAtMs, q.firstTokenMs), now
+  end
+  if q.latencyMs == q.latencyMs then
+    p.latencyMs, p.latencyAtMs = sampled(p.latencyMs, p.latencyAtMs, q.latencyMs), now
+  end
+  if q.learnInput == q.learnInput then learn(p, q) end
+  if q.endsBench == 1 and p.guessed == 1 then p.benchedUntilMs = now end
+  if q.pin > 0 then pin(KEYS[q.pin], name) end
+  local isLate = q.lateMs == q.lateMs
+  local function usual()
+    if q.streams == 1 then return current(p.firstTokenMs, p.firstTokenAtMs) end
+    return current(p.latencyMs, p.latencyAtMs)
+  end
+  if q.failed > 0 then p.lastError, p.lastErrorAtMs = q.failed, now end
+  local hasty = isLate and q.lateMs < min(usual() * $PATIENCE, max(usual() * $IMPATIENCE, $LONG))
+  result(p, name, q.epoch, hasty and 0 or q.result)
+  if isLate then
+    local sample = min(q.lateMs, $CEILING)
+    if sample > usual() then
+      if q.streams == 1 then
+        p.firstTokenMs, p.firstTokenAtMs = sampled(p.firstTokenMs, p.firstTokenAtMs, sample), now
+      else
+        p.latencyMs, p.latencyAtMs = sampled(p.latencyMs, p.latencyAtMs, sample), now
+      end
+    end
+  end
+  -- What the vendor says replaces what was only guessed, also where it is less.
+  if q.benchMs > 0 and (now + q.benchMs > p.benchedUntilMs or (q.guessed == 0 and p.guessed == 1)) then
+    setAside(p, name, now + q.benchMs, q.because, q.guessed)
+  end
+  if q.readings > 0 then setAsideSpent(p, found, q, lease, tail, name) end
+end
+
+-- The provider that a lease is of, if it is among the keys.
+local function keyOf(lease)
+  for index = 4, providers + 3 do
+    if KEYS[index] == lease:sub(33) then return KEYS[index] end
+  end
+end
+
+-- What this instance has told before is beside its leases: an answer that it did not get makes it tell things again.
+local told = tonumber(call('HGET', KEYS[2], '#') or 0)
+
+for item = 5, #ARGV - $OWNCLOCK, 3 do
+  local id, name = ARGV[item], ARGV[item + 2]
+  local q = { undo('$ITEM', ARGV[item + 1]) }
+  local tail = ARGV[item + 1]:sub($ITEMS * 8 + 1)
+  local key = KEYS[q.key]
+  local isNew = q.number > told
+  told = max(told, q.number)
+  if not isNew then
+    -- Nothing more is to be done.
+  elseif q.kind <= 1 then
+    local lease = not gone[id] and call('HGET', KEYS[2], id)
+    if lease then key = keyOf(lease) end
+    if key and (lease or (q.born ~= born and q.kind == 1 and not gone[id])) then
+      gone[id] = true
+      local p, found = look(key)
+      -- What this instance has granted itself holds nothing here, and counts all the same.
+      local reserved, epoch = { isHeld = false, at = q.reservedAtMs, input = q.inputTokens, output = q.outputTokens }, q.epoch
+      if lease then
+        reserved.isHeld = true
+        reserved.at, reserved.input, reserved.output, epoch = undo('<dddd', lease)
+        hold(p, reserved.input, reserved.output, -1)
+        if q.hasCountable == 1 then reserved.countable = { undo('<dddddddddddd', tail) } end
+      end
+      if q.kind == 1 then apply(key, p, found, q, reserved, tail, name)
+      else
+        correct(key, p, found, reserved, 0, 0, 0, 0)
+        result(p, name, epoch, 0)
+      end
+    end
+  elseif q.kind == 2 then
+    if call('HSETNX', KEYS[2], id, pack('<dddd', q.reservedAtMs, q.inputTokens, q.outputTokens, q.epoch) .. key) == 1 then
+      local p, found = look(key)
+      hold(p, q.inputTokens, q.outputTokens, 1)
+      addLately(key, p, min(now, q.reservedAtMs), 1, q.inputTokens, q.outputTokens)
+      if p.word % 2 == 1 then
+        local W, need = found.W, needs(1, q.inputTokens, q.outputTokens)
+        for row = 1, $WORDROWS do
+          local o = (row - 1) * $WORDCOUNT
+          m.taken = m.taken + need[row]
+        end
+        found.hasNewWords = true
+      end
+    end
+  elseif q.kind == 3 then
+    local p = look(key)
+    moving(p, name, function() open(p, $COOLDOWN, now + q.benchMs, 1) end)
+  elseif q.kind == 4 then
+    local p = look(key)
+    p.benchedUntilMs = -huge
+    moving(p, name, function() close(p) end)
+  elseif q.kind == 5 then
+    local p, at = look(key), min(now, q.reservedAtMs)
+    addMinute(key, p, at, q.requests, q.input, q.output)
+    addLately(key, p, at, q.requests, q.input, q.output)
+  else addDay(key, look(key), min(now, q.reservedAtMs), q.requests, q.input) end
+end
+
+save()
+remember()
+call('HSET', KEYS[2], '#', told)
+call('PEXPIRE', KEYS[2], $TTL)
+for id in pairs(gone) do call('HDEL', KEYS[2], id) end
+if call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
+
+local out = { pack('<ddd', now, born, resort) }
+for index = 4, providers + 3 do
+  local key = KEYS[index]
+  local _, found = look(key)
+  out[#out + 1] = found.row or write(key, found.p)
+  if full then out[#out + 1] = call('GETRANGE', key, $WORDSAT, -1)
+  elseif found.p.word ~= 0 then out[#out + 1] = call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1) end
+end
+return { table.concat(out), unpack(changes) }
+`

@@ -1,0 +1,61 @@
+import { type InvalidConfig, RouterOptions, type RouterStateService } from "@route-llm/core"
+import { Effect, type Scope } from "effect"
+import { Cluster } from "ioredis"
+import { randomUUID } from "node:crypto"
+import { makeKeys } from "./keys.ts"
+import { decodeOptions, type OptionsInput } from "./options.ts"
+import { makeRedisState } from "./redisState.ts"
+import type { TimeSource } from "./scripts.ts"
+import { makeStore, type RedisClient } from "./Store.ts"
+
+/** A connection beside the client's, since one that listens can do nothing else. */
+const listener = (client: RedisClient): RedisClient =>
+  client instanceof Cluster
+    ? client.duplicate()
+    : client.duplicate({ enableOfflineQueue: true, maxRetriesPerRequest: null, lazyConnect: false })
+
+/** How long the layer waits until it listens; it goes on without. */
+const subscribeMs = 1_000
+
+const subscribeTo = (client: RedisClient, channel: string) => (heard: (message: string) => void) =>
+  Effect.flatMap(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const connection = listener(client)
+        connection.on("error", () => {})
+        connection.on("message", (_channel: string, message: string) => heard(message))
+        return connection
+      }),
+      (connection) => Effect.sync(() => connection.disconnect())
+    ),
+    (connection) =>
+      Effect.async<void>((resume) => {
+        const go = () => resume(Effect.void)
+        const timer = setTimeout(go, subscribeMs)
+        connection.subscribe(`${prefixOf(client)}${channel}`).then(go, go).finally(() => clearTimeout(timer))
+      })
+  )
+
+/** What ioredis puts before each key, but not before a channel. */
+const prefixOf = (client: RedisClient): string =>
+  (client instanceof Cluster ? client.options.redisOptions?.keyPrefix : client.options.keyPrefix) ?? ""
+
+/** `time`: only tests have it in their hand. */
+export const makeOverClient = (
+  client: RedisClient,
+  input: OptionsInput,
+  time: TimeSource = "server"
+): Effect.Effect<RouterStateService, InvalidConfig, Scope.Scope> =>
+  Effect.gen(function*() {
+    const options = yield* decodeOptions(input)
+    const { window } = yield* RouterOptions
+    const keys = makeKeys({ namespace: options.namespace, windowMs: window, buckets: options.buckets })
+    return yield* makeRedisState({
+      id: randomUUID(),
+      store: makeStore(client, options.commandTimeout),
+      keys,
+      options,
+      time,
+      subscribe: subscribeTo(client, keys.meta)
+    })
+  })

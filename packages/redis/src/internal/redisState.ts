@@ -1,0 +1,144 @@
+import { RouterOptions, type RouterSettings, type RouterStateService, type StateChange } from "@route-llm/core"
+import { makeHub } from "@route-llm/core/kernel"
+import { Effect, Runtime, type Scope } from "effect"
+import { Fleet } from "./Fleet.ts"
+import { Instance } from "./Instance.ts"
+import type { Keys } from "./keys.ts"
+import { makeLineRunner } from "./LineRunner.ts"
+import { makeService } from "./makeService.ts"
+import type { Settings } from "./options.ts"
+import { pause } from "./pause.ts"
+import { layoutOf, makeScripts, type TimeSource } from "./scripts.ts"
+import type { Store, StoreFailure } from "./Store.ts"
+import { decodeChange } from "./wire.ts"
+
+/** Changes kept for a reader that lags; it then loses the oldest. */
+const changesKept = 256
+
+export interface StateParts {
+  readonly id: string
+  readonly store: Store
+  readonly keys: Keys
+  readonly options: Settings
+  readonly time: TimeSource
+  /** Calls back with whatever is published; answers once it has begun, or has failed to. */
+  readonly subscribe: (heard: (message: string) => void) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** How long the layer waits for Redis before it begins without. */
+const firstMs = 1_000
+const firstEveryMs = 50
+
+export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateService, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const settings = yield* RouterOptions
+    const scope = yield* Effect.scope
+    const changes = yield* makeHub<StateChange>(changesKept)
+    const instance = yield* makeInstance(parts, settings, changes.offer)
+    const clock = { now: () => instance.nowMs, local: () => instance.localMs }
+    const shared = yield* makeLineRunner(instance.mirror.line, clock, scope)
+    const alone = yield* makeLineRunner(instance.own.line, clock, scope)
+    const run = Runtime.runFork(yield* Effect.runtime())
+
+    const fleet = new Fleet(instance, () => {
+      // Whose turn it is goes by the order in which they came, also elsewhere.
+      const from = instance.phase === "shared" ? alone : shared
+      for (const seat of from.seats) seat.move()
+    })
+    instance.onFailure = (failure) => fleet.leave(failure)
+    const dispatch = Effect.asVoid(shared.step((nowMs) => shared.line.dispatch(nowMs)))
+    instance.onPicture = () => {
+      if (shared.line.length > 0) run(dispatch)
+    }
+
+    yield* hello(fleet, instance)
+    yield* parts.subscribe(makeListener(parts.id, instance, fleet, changes.offer))
+    yield* keepInTouch(fleet, instance).pipe(Effect.forkScoped)
+    yield* Effect.addFinalizer(() =>
+      Effect.gen(function*() {
+        yield* shared.step((nowMs) => shared.line.close(nowMs))
+        yield* alone.step((nowMs) => alone.line.close(nowMs))
+        instance.flush()
+        yield* Effect.async<void>((resume) => fleet.close(() => resume(Effect.void)))
+      })
+    )
+    return makeService({ instance, fleet, shared, alone, changes: changes.values })
+  })
+
+const makeInstance = (parts: StateParts, settings: RouterSettings, onChange: (change: StateChange) => void) =>
+  Effect.map(Effect.clock, (clock) => {
+    const { id, keys, options, store, time } = parts
+    const layout = layoutOf(options.buckets)
+    const scripts = makeScripts(settings, layout, time)
+    // The picture here has the buckets that the shared one has.
+    const own = { ...settings, buckets: options.buckets }
+    const ownTime = time === "caller"
+    return new Instance({ id, clock, keys, layout, scripts, store, settings: own, options, ownTime, onChange })
+  })
+
+/** The first word with Redis; without an answer the instance begins by itself. */
+const hello = (fleet: Fleet, instance: Instance): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const beat = Effect.async<StoreFailure | undefined>((resume) =>
+      fleet.beat((failure) => resume(Effect.succeed(failure)))
+    )
+    let failure = yield* beat
+    for (let waitedMs = 0; failure !== undefined && waitedMs < firstMs; waitedMs += firstEveryMs) {
+      yield* pause(firstEveryMs)
+      failure = yield* beat
+    }
+    if (failure !== undefined) fleet.leave(failure)
+    else instance.flush()
+  })
+
+/** Heartbeats, and the way back. */
+const keepInTouch = (fleet: Fleet, instance: Instance): Effect.Effect<never> => {
+  const { heartbeat, retryEvery } = instance.with_.options
+  const once = Effect.async<void>((resume) => {
+    if (instance.phase !== "shared") return fleet.retry(() => resume(Effect.void))
+    fleet.beat((failure) => {
+      if (failure !== undefined) instance.onFailure(failure)
+      resume(Effect.void)
+    })
+  })
+  const wait = Effect.suspend(() => pause(instance.phase === "shared" ? heartbeat : retryEvery))
+  return Effect.forever(Effect.zipRight(wait, once))
+}
+
+/** What other instances publish: that something has been freed, and what has changed. */
+const makeListener = (
+  id: string,
+  instance: Instance,
+  fleet: Fleet,
+  onChange: (change: StateChange) => void
+) => {
+  let isReading = false
+  let isStale = false
+  const refresh = () => {
+    isStale = false
+    isReading = true
+    fleet.refresh((failure) => {
+      isReading = false
+      if (failure !== undefined) instance.onFailure(failure)
+      else if (isStale) refresh()
+    })
+  }
+  return (message: string): void => {
+    const [sender, said] = parsed(message)
+    if (sender === id || sender === undefined) return
+    const change = decodeChange(said)
+    if (change !== undefined) onChange(change)
+    if (instance.mirror.line.length === 0 || instance.phase !== "shared") return
+    isStale = true
+    if (!isReading) refresh()
+  }
+}
+
+const parsed = (message: string): ReadonlyArray<unknown> => {
+  try {
+    const read: unknown = JSON.parse(message)
+    return Array.isArray(read) ? read : []
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * A request's way to its reservation: to Redis, in line behind others who wait for it, or on this instance's share.
+ */
+import type { Demand, Reservation, Restore } from "@route-llm/core"
+import { Effect } from "effect"
+import { ask, type Asked } from "./asking.ts"
+import { unusedItem } from "./Batch.ts"
+import { inLine } from "./inLine.ts"
+import type { Instance } from "./Instance.ts"
+import type { LineRunner, Signal } from "./LineRunner.ts"
+import { pause } from "./pause.ts"
+import { StoreFailure } from "./Store.ts"
+
+type Reserve = (demand: Demand, restore: Restore) => Effect.Effect<Signal>
+
+const moved: Signal = { _tag: "Moved" }
+const again: Asked = { _tag: "Away" }
+
+export const makeReserving = (
+  { alone, instance, shared }: {
+    readonly instance: Instance
+    readonly shared: LineRunner
+    readonly alone: LineRunner
+  }
+): { readonly reserveAlone: Reserve; readonly reserveShared: Reserve } => {
+  const { mirror, own } = instance
+  const { options } = instance.with_
+
+  const granted = (demand: Demand, reservation: Reservation): void => {
+    const spec = [...demand.providers, ...mirror.specs].find(({ name }) => name === reservation.provider)
+    if (spec !== undefined) instance.leases.set(reservation, { id: instance.nextId(), spec, born: Number.NaN })
+  }
+
+  const giveBackAlone = (reservation: Reservation): void => {
+    const lease = instance.leases.get(reservation)
+    instance.leases.delete(reservation)
+    // Redis may have been told of it meanwhile.
+    if (lease !== undefined && !Number.isNaN(lease.born)) instance.enqueue(unusedItem(lease.id, lease.born))
+    own.ledger.settle(reservation, { _tag: "Unused" }, instance.nowMs)
+  }
+
+  /** The share has room. While not everyone is back yet, Redis has to have room too. */
+  const confirmAlone = (demand: Demand, reservation: Reservation): Effect.Effect<Asked> =>
+    Effect.suspend((): Effect.Effect<Asked> => {
+      if (instance.phase === "away") return Effect.succeed({ _tag: "Granted", reservation })
+      const there = { ...demand, forceProvider: reservation.provider }
+      return Effect.flatMap(ask(instance, there, undefined), (asked): Effect.Effect<Asked> => {
+        giveBackAlone(reservation)
+        if (asked._tag !== "Refused" || demand.waitMs <= 0) return Effect.succeed(asked)
+        return Effect.as(pause(options.retryEvery), again)
+      })
+    })
+
+  const reserveShared: Reserve = (demand, restore) =>
+    Effect.suspend(() => {
+      if (shared.line.isClosed) return Effect.succeed<Signal>({ _tag: "Closed" })
+      const line = inLine(shared, demand, restore, {
+        take: (reservation) => void mirror.hold(reservation),
+        confirm: (reservation) => ask(instance, demand, reservation),
+        giveBack: (reservation) => mirror.withdraw(reservation)
+      })
+      if (shared.line.length > 0) return line
+      return Effect.flatMap(ask(instance, demand, undefined), (asked): Effect.Effect<Signal> => {
+        if (asked._tag === "Away") return Effect.succeed(moved)
+        return asked._tag === "Refused" && demand.waitMs > 0 ? line : Effect.succeed(asked)
+      })
+    })
+
+  const reserveAlone: Reserve = (demand, restore) =>
+    Effect.suspend(() => {
+      if (options.onStateFailure === "closed") {
+        // Nobody goes on by himself, so there is nothing to wait for.
+        if (instance.phase === "settling") return reserveShared(demand, restore)
+        return Effect.die(new StoreFailure({ kind: "unreachable", detail: "away, and nothing is sent without it" }))
+      }
+      mirror.follow(demand.providers, instance.nowMs)
+      return inLine(alone, own.demand(demand, instance.nowMs), restore, {
+        take: (reservation) => granted(demand, reservation),
+        confirm: (reservation) => confirmAlone(demand, reservation),
+        giveBack: giveBackAlone
+      })
+    })
+
+  return { reserveAlone, reserveShared }
+}

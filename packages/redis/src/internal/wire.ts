@@ -1,0 +1,119 @@
+/**
+ * What is sent to the scripts and what they answer, as rows of little-endian doubles: nothing is printed and parsed, so
+ * nothing is rounded.
+ */
+import type { ProviderSpec, StateChange } from "@route-llm/core"
+import {
+  failureClasses,
+  fieldCount,
+  hasWords,
+  type ProviderLedger,
+  type ProviderRecord,
+  rows,
+  wordCount,
+  wordRows
+} from "@route-llm/core/kernel"
+import { itemFields, type ItemName, itemNames } from "./item.ts"
+import { dayCells, type Layout } from "./scripts.ts"
+
+const candidateBytes = 11 * 8
+
+/** The declared limits, in the order of the meters. */
+export const declaredOf = (spec: ProviderSpec): ReadonlyArray<number> =>
+  rows.map(({ dimension }) => spec.limits[dimension] ?? Number.POSITIVE_INFINITY)
+
+/** What the quoted request needs at each candidate, and the limits declared there. `places`: of the caller's own list. */
+export const encodeCandidates = (
+  candidates: ReadonlyArray<ProviderLedger>,
+  places: ReadonlyMap<string, number>
+): Buffer => {
+  const out = Buffer.allocUnsafe(candidates.length * candidateBytes)
+  let at = 0
+  for (const { needsInput, needsOutput, spec } of candidates) {
+    at = out.writeDoubleLE(needsInput, at)
+    at = out.writeDoubleLE(needsOutput, at)
+    at = out.writeDoubleLE(spec.counting.chargesMaxTokens ? 1 : 0, at)
+    at = out.writeDoubleLE(places.get(spec.name) ?? 0, at)
+    for (const row of rows) at = out.writeDoubleLE(spec.limits[row.dimension] ?? Number.POSITIVE_INFINITY, at)
+  }
+  return out
+}
+
+/** One item of a batch; what is not given is NaN. `tail`: what the vendor should have counted, and what it said. */
+export const encodeItem = (item: Partial<Record<ItemName, number>>, tail: ReadonlyArray<number> = []): Buffer => {
+  const out = Buffer.allocUnsafe((itemNames.length + tail.length) * 8)
+  for (const name of itemNames) out.writeDoubleLE(item[name] ?? Number.NaN, itemFields[name] * 8)
+  tail.forEach((value, index) => out.writeDoubleLE(value, (itemNames.length + index) * 8))
+  return out
+}
+
+/** Reads what a script answered, from the front. */
+export class RowReader {
+  #at = 0
+  constructor(readonly buffer: Buffer, readonly layout: Layout) {}
+
+  /** Whether something is left. */
+  get isDone(): boolean {
+    return this.#at >= this.buffer.length
+  }
+
+  double(): number {
+    const value = this.buffer.readDoubleLE(this.#at)
+    this.#at += 8
+    return value
+  }
+
+  /** A provider's row; `full`: with its words and the cells of its windows. */
+  record(full: boolean): ProviderRecord {
+    const fields = this.#doubles(fieldCount)
+    const words = full || hasWords(fields) ? this.#doubles(wordRows * wordCount) : undefined
+    return {
+      fields,
+      words: hasWords(fields) ? words : undefined,
+      minute: full ? this.#cells((this.layout.buckets + 1) * 3) : undefined,
+      lately: full ? this.#cells(this.layout.latelyCells * 3) : undefined,
+      day: full ? this.#cells(dayCells * 2) : undefined
+    }
+  }
+
+  #doubles(count: number): Float64Array {
+    const out = new Float64Array(count)
+    for (let index = 0; index < count; index++) out[index] = this.double()
+    return out
+  }
+
+  #cells(count: number): Uint32Array {
+    const out = new Uint32Array(count)
+    for (let index = 0; index < count; index++) out[index] = this.buffer.readUInt32LE(this.#at + index * 4)
+    this.#at += count * 4
+    return out
+  }
+}
+
+const numberOf = (text: unknown): number => text === "inf" ? Number.POSITIVE_INFINITY : Number(text)
+
+const circuits = ["closed", "open", "half_open"] as const
+const circuitOf = (text: unknown) => circuits.find((circuit) => circuit === text) ?? "closed"
+
+/** What a script says has changed; `undefined` where it is of a version that says more. */
+export const decodeChange = (change: unknown): StateChange | undefined => {
+  if (!Array.isArray(change)) return undefined
+  const [kind, provider, third, fourth, fifth] = change as ReadonlyArray<unknown>
+  if (typeof provider !== "string") return undefined
+  const atMs = numberOf(fifth)
+  if (kind === "circuit") {
+    return { _tag: "CircuitMoved", provider, from: circuitOf(third), to: circuitOf(fourth), atMs }
+  }
+  if (kind === "bench") {
+    const because = failureClasses[numberOf(third)] ?? "rate_limit"
+    return { _tag: "Benched", provider, because, forMs: numberOf(fourth), atMs }
+  }
+  const dimension = rows[numberOf(third) - 1]?.dimension
+  return kind === "limit" && dimension !== undefined
+    ? { _tag: "LimitLearned", provider, dimension, limit: numberOf(fourth), atMs }
+    : undefined
+}
+
+/** The same as the last elements of a reply. */
+export const decodeChanges = (reply: ReadonlyArray<unknown>, from: number): ReadonlyArray<StateChange> =>
+  reply.slice(from).flatMap((each) => decodeChange(JSON.parse(String(each))) ?? [])

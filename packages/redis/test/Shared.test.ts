@@ -1,0 +1,191 @@
+/** Two instances on one Redis: each sees what the other does, in its turn. */
+import {
+  countEverything,
+  type Demand,
+  type ProviderSpec,
+  type Reservation,
+  RouterOptions,
+  type RouterOptionsInput,
+  RouterState,
+  type RouterStateService,
+  type StateChange
+} from "@route-llm/core"
+import { RouterStateRedis } from "@route-llm/redis"
+import { Context, Effect, Fiber, Layer, Queue, type Scope, Stream } from "effect"
+import { describe, expect, it } from "vitest"
+import { redisServer } from "./rigs/redisServer.ts"
+import { skips, suiteRig } from "./rigs/suite.ts"
+
+const spec = (name: string, limits: ProviderSpec["limits"] = {}): ProviderSpec => ({
+  name,
+  model: "m",
+  limits,
+  weight: 1,
+  counting: countEverything
+})
+
+const ask = (providers: Demand["providers"], demand: Partial<Demand> = {}): Demand => ({
+  providers,
+  lane: "normal",
+  inputTokens: 10,
+  tried: [],
+  draw: 0.5,
+  waitMs: 0,
+  timeLeftMs: 30_000,
+  ...demand
+})
+
+const success = { _tag: "Success", latencyMs: 100, usage: { inputTokens: 10, outputTokens: 20 } } as const
+const failed = { _tag: "Failure", class: "transient", latencyMs: 100 } as const
+
+const reserve = (state: RouterStateService, demand: Demand) =>
+  Effect.uninterruptibleMask((restore) => state.reserve(demand, restore))
+
+const call = (state: RouterStateService, demand: Demand): Effect.Effect<Reservation> =>
+  Effect.map(reserve(state, demand), (decision) => {
+    if (decision._tag !== "Granted") throw new Error(`not granted: ${JSON.stringify(decision)}`)
+    return decision.reservation
+  })
+
+const untilInLine = (state: RouterStateService, wanted: number): Effect.Effect<void> =>
+  Effect.flatMap(state.waiting, ({ high, low, normal }) =>
+    high + normal + low === wanted
+      ? Effect.void
+      : Effect.zipRight(
+        Effect.async<void>((go) => void setImmediate(() => go(Effect.void))),
+        untilInLine(state, wanted)
+      ))
+
+const heardBy = (state: RouterStateService) =>
+  Effect.gen(function*() {
+    const heard = yield* Queue.unbounded<StateChange>()
+    yield* state.changes.pipe(Stream.runForEach((change) => Queue.offer(heard, change)), Effect.forkScoped)
+    yield* Effect.yieldNow()
+    return heard
+  })
+
+const run = (effect: Effect.Effect<void, never, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
+
+describe.skipIf(skips("own"))("two instances", () => {
+  const rig = suiteRig(redisServer(), ({ flush }) => flush)
+
+  // A machine that is busy must not look like a Redis that is away.
+  const patient = { commandTimeout: "5 seconds", heartbeat: "100 millis", leaseTtl: "1 second" } as const
+
+  const instance = (options: RouterOptionsInput = {}, namespace = "shared") =>
+    Effect.map(
+      Layer.build(
+        RouterStateRedis.layer({ url: rig().url, namespace, ...patient }).pipe(
+          Layer.provide(RouterOptions.layer(options)),
+          Layer.orDie
+        )
+      ),
+      Context.get(RouterState)
+    )
+
+  it("share every limit, and say the same", () =>
+    run(Effect.gen(function*() {
+      const [one, other] = [yield* instance(), yield* instance()]
+      const limited = [spec("a", { requests: 3 })]
+      yield* one.settle(yield* call(one, ask(limited)), success)
+      yield* one.snapshot(limited)
+      yield* call(other, ask(limited))
+      yield* call(one, ask(limited))
+      expect(yield* reserve(other, ask(limited))).toMatchObject({ _tag: "Refused", refusals: [{ reason: "full" }] })
+      const [here, there] = [yield* one.snapshot(limited), yield* other.snapshot(limited)]
+      expect(here[0]).toMatchObject({ requestsUsed: 3, inFlight: 2 })
+      expect(there[0]).toMatchObject({ requestsUsed: 3, inFlight: 2 })
+    })))
+
+  it("with two namespaces share nothing", () =>
+    run(Effect.gen(function*() {
+      const [one, other] = [yield* instance(), yield* instance({}, "elsewhere")]
+      const limited = [spec("a", { requests: 1 })]
+      yield* call(one, ask(limited))
+      expect(yield* reserve(other, ask(limited))).toMatchObject({ _tag: "Granted" })
+    })))
+
+  it("wake each other: who waits at one is served by what ends at the other", () =>
+    run(Effect.gen(function*() {
+      const [one, other] = [yield* instance(), yield* instance()]
+      const single = [spec("a", { concurrent: 1 })]
+      const reservation = yield* call(one, ask(single))
+      const waits = yield* Effect.fork(reserve(other, ask(single, { waitMs: 20_000 })))
+      yield* untilInLine(other, 1)
+      yield* one.settle(reservation, success)
+      expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "Granted" })
+      yield* untilInLine(other, 0)
+    })))
+
+  it("let one probe through between them", () =>
+    run(Effect.gen(function*() {
+      const options = { breaker: { failureThreshold: 2, cooldown: 50, lastResort: Infinity } }
+      const [one, other] = [yield* instance(options), yield* instance(options)]
+      const open = [spec("a")]
+      const first = yield* call(one, ask(open))
+      const second = yield* call(other, ask(open))
+      yield* one.settle(first, failed)
+      yield* one.snapshot(open)
+      yield* other.settle(second, failed)
+      expect((yield* other.snapshot(open))[0]).toMatchObject({ circuit: "open" })
+      // The cooldown itself is Redis' time.
+      yield* Effect.sleep(60)
+      const asked = yield* Effect.all(
+        Array.from({ length: 40 }, (_, index) => reserve(index % 2 === 0 ? one : other, ask(open))),
+        { concurrency: "unbounded" }
+      )
+      expect(asked.filter(({ _tag }) => _tag === "Granted")).toHaveLength(1)
+    })))
+
+  it("hear of each other's circuits, benches and limits", () =>
+    run(Effect.gen(function*() {
+      const [one, other] = [yield* instance({ breaker: { failureThreshold: 1 } }), yield* instance()]
+      const heard = yield* heardBy(other)
+      const open = [spec("a")]
+      yield* one.settle(yield* call(one, ask(open)), {
+        ...failed,
+        retryAfterMs: 2_000,
+        limits: [{ dimension: "tokens", limit: 5_000 }]
+      })
+      expect(yield* Queue.take(heard)).toMatchObject({ _tag: "LimitLearned", dimension: "tokens", limit: 5_000 })
+      expect(yield* Queue.take(heard)).toMatchObject({ _tag: "CircuitMoved", to: "open" })
+      expect(yield* Queue.take(heard)).toMatchObject({ _tag: "Benched", because: "transient", forMs: 2_000 })
+    })))
+
+  it("keep a session with its provider", () =>
+    run(Effect.gen(function*() {
+      const [one, other] = [yield* instance(), yield* instance()]
+      const equal = [spec("a"), { ...spec("b"), weight: 3 }]
+      const session = { sessionId: "someone@example.com" }
+      yield* one.settle(yield* call(one, ask(equal, { ...session, forceProvider: "a" })), success)
+      yield* one.snapshot(equal)
+      expect((yield* call(other, ask(equal, session))).provider).toBe("a")
+      const keys = yield* Effect.promise(() => rig().client.keys("*"))
+      expect(keys.filter((key) => key.includes("someone"))).toEqual([])
+    })))
+
+  it("leave no key without a time to live, and none outside their slot", () =>
+    run(Effect.gen(function*() {
+      const one = yield* instance()
+      const limited = [spec("a", { requests: 1 })]
+      yield* one.settle(yield* call(one, ask(limited, { sessionId: "s" })), success)
+      yield* one.snapshot(limited)
+      yield* Effect.fork(reserve(one, ask(limited, { waitMs: 20_000, timeLeftMs: 90_000 })))
+      const { client } = rig()
+      const keys = yield* Effect.promise(() => client.keys("*"))
+      expect(keys.length).toBeGreaterThanOrEqual(5)
+      for (const key of keys) {
+        expect(key).toMatch(/^route-llm:v1:\{shared\}:60000x60:/)
+        expect(yield* Effect.promise(() => client.pttl(key))).toBeGreaterThan(0)
+      }
+    })))
+
+  it("another layout beside them is left alone", () =>
+    run(Effect.gen(function*() {
+      const [one, other] = [yield* instance(), yield* instance({ window: "30 seconds" })]
+      const limited = [spec("a", { requests: 1 })]
+      yield* call(one, ask(limited))
+      yield* call(other, ask(limited))
+      expect((yield* one.snapshot(limited))[0]).toMatchObject({ requestsUsed: 1 })
+    })))
+})

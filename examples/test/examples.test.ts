@@ -15,6 +15,14 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "anthropic answered in 4 words",
     "anthropic: 1 of 50 requests used"
   ],
+  "fleet.ts": [
+    "one: answered by groq",
+    "other: answered by groq",
+    "one: answered by groq",
+    "other: NoCapacity",
+    "one sees 3 of 3 requests used",
+    "other sees 3 of 3 requests used"
+  ],
   "opentelemetry.ts": [
     "span chat openai-model: overloaded, under Router.chat",
     "span chat anthropic-model: ok, under Router.chat",
@@ -26,14 +34,6 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "gen_ai.client.token.usage [{token}] chat, anthropic, anthropic-model, anthropic-model, output",
     "route_llm.limit [1] openai, requests",
     "route_llm.limit [1] anthropic, requests"
-  ],
-  "fleet.ts": [
-    "one: answered by groq",
-    "other: answered by groq",
-    "one: answered by groq",
-    "other: NoCapacity",
-    "one sees 3 of 3 requests used",
-    "other sees 3 of 3 requests used"
   ],
   "priorities.ts": [
     "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
@@ -75,7 +75,7 @@ it.each(Object.keys(printed).filter((name) => name !== needsRedis))("%s prints w
   expect(run(name)).toEqual(printed[name])
 }, 30_000)
 
-describe.skipIf(skips("any"))(needsRedis, () => {
+describe.skipIf(skips("any"))("fleet.ts, over Redis,", () => {
   const rig = suiteRig(anyRedis, ({ flush }) => flush)
 
   it("prints what it says", () => {

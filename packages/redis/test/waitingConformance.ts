@@ -107,13 +107,13 @@ export const waitingConformance = (title: string, make: MakeState): void => {
         expect(yield* inFlight(single)).toEqual([0])
       })))
 
-    it.effect("refuses everyone in line when it closes", () =>
+    it.effect("turns everyone in line away when it closes", () =>
       Effect.gen(function*() {
         const fiber = yield* on(Effect.gen(function*() {
           yield* call(ask(single))
           return yield* Effect.zipLeft(Effect.forkDaemon(reserve(ask(single, waiting))), untilInLine(1))
         }))
-        expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "Refused" })
+        expect(yield* Fiber.join(fiber)).toEqual({ _tag: "Closed" })
       }))
 
     it.effect("lets those in line choose among the newest list", () =>

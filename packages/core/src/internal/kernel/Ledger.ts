@@ -27,28 +27,21 @@ import { forcedClosed, forcedOpen, onGrant } from "./Breaker.ts"
 import { explanation } from "./Explaining.ts"
 import { type LastResort, lastResort, soonerAsLast } from "./LastResort.ts"
 import { Pins } from "./Pins.ts"
-import { ProviderLedger } from "./ProviderLedger.ts"
+import type { ProviderLedger } from "./ProviderLedger.ts"
 import { providerState } from "./providerState.ts"
 import { best, type LaneViews, laneViews, ranked } from "./Ranking.ts"
-import { countable, spentUntil } from "./Reading.ts"
+import { countable } from "./Reading.ts"
+import { Roster } from "./Roster.ts"
 import { Settling } from "./Settling.ts"
 import { nothing } from "./Windows.ts"
 
-/** A provider with another model is another one: its vendor counts each model by itself. */
-const identityOf = ({ model, name }: ProviderSpec): string => JSON.stringify([name, model])
-
 export class Ledger {
-  /** Those of the newest list. */
-  #byName: ReadonlyMap<string, ProviderLedger> = new Map()
-  /** These and those that left, by `identityOf`, as long as their vendors remember them. */
-  readonly #known = new Map<string, ProviderLedger>()
+  readonly #roster: Roster
   /** Each open reservation with the ledger it was taken from: a provider may leave, or return anew, meanwhile. */
   readonly #open = new Map<Reservation, ProviderLedger>()
   readonly #pins: Pins
   readonly #views: LaneViews
   readonly #settling: Settling
-  #specs: ReadonlyArray<ProviderSpec> = []
-  #providers: ReadonlyArray<ProviderLedger> = []
   /** Another number whenever a limit or the list changed: what never fits may be another thing then. */
   terms = 0
   #lastMs = Number.NEGATIVE_INFINITY
@@ -56,7 +49,8 @@ export class Ledger {
   /** When the last call of last resort went out. */
   lastResortMs = Number.NEGATIVE_INFINITY
 
-  constructor(readonly settings: RouterSettings, readonly onChange: (change: StateChange) => void) {
+  constructor(readonly settings: RouterSettings, onChange: (change: StateChange) => void) {
+    this.#roster = new Roster(settings)
     this.#pins = new Pins(settings.affinity)
     this.#views = laneViews(settings)
     this.#settling = new Settling(settings, this.#pins, (change) => {
@@ -77,20 +71,20 @@ export class Ledger {
 
   /** The providers of the newest list, as of the last step. */
   get providers(): ReadonlyArray<ProviderLedger> {
-    return this.#providers
+    return this.#roster.providers
   }
 
   /** Moves the ledger on to the clock's time, which it answers as it counts it, and takes over a new list. */
-  advance(clockMs: number, specs = this.#specs): number {
+  advance(clockMs: number, specs = this.#roster.specs): number {
     const nowMs = this.#forward(clockMs)
     this.#follow(specs, nowMs)
-    for (const provider of this.#providers) provider.roll(nowMs)
+    for (const provider of this.providers) provider.roll(nowMs)
     return nowMs
   }
 
   /** The provider that the demand would be given now; nothing is taken. The list of the demand is not looked at. */
   decide(demand: Demand): ProviderLedger | undefined {
-    return this.#pinned(demand) ?? best(this.#providers, demand, this.settings, this.#views, this.#lastMs)
+    return this.#pinned(demand) ?? best(this.providers, demand, this.settings, this.#views, this.#lastMs)
   }
 
   /** Takes the capacity of the best candidate; `undefined` where none may take the request. */
@@ -101,7 +95,7 @@ export class Ledger {
 
   /** Who is to be asked for the demand, in this order; see `Ranking.ranked`. */
   ranked(demand: Demand): ReadonlyArray<ProviderLedger> {
-    return ranked(this.#providers, demand, this.settings, this.#views, this.#lastMs)
+    return ranked(this.providers, demand, this.settings, this.#views, this.#lastMs)
   }
 
   /** Takes the capacity of this provider, whether it has it or not: a store elsewhere has the last word. */
@@ -114,7 +108,7 @@ export class Ledger {
    * it takes is not counted here yet.
    */
   adopt(reservation: Reservation, holds: boolean): ProviderLedger | undefined {
-    const provider = this.#byName.get(reservation.provider)
+    const provider = this.#roster.get(reservation.provider)
     if (provider === undefined) return undefined
     if (holds) provider.hold(reservation, reservation.reservedAtMs)
     this.#open.set(reservation, provider)
@@ -143,18 +137,18 @@ export class Ledger {
 
   /** Whether another may take the demand in the first half of its time, as far as is known. */
   hasAlternative(chosen: ProviderLedger, demand: Demand): boolean {
-    return this.#providers.some((other) => other !== chosen && mayTake(other, demand, demand.timeLeftMs / 2))
+    return this.providers.some((other) => other !== chosen && mayTake(other, demand, demand.timeLeftMs / 2))
   }
 
   /** Why each provider is no candidate. */
   refusals(demand: Demand): ReadonlyArray<Refusal> {
-    return this.#providers.flatMap((provider) => refusal(provider, demand) ?? [])
+    return this.providers.flatMap((provider) => refusal(provider, demand) ?? [])
   }
 
   /** The same as a decision: the provider of a last resort is back as soon as that may go out. */
   refused(demand: Demand): Decision {
     const lastInMs = this.lastResortAtMs(demand) - this.#lastMs
-    return { _tag: "Refused", refusals: soonerAsLast(this.refusals(demand), this.#providers, demand, lastInMs) }
+    return { _tag: "Refused", refusals: soonerAsLast(this.refusals(demand), this.providers, demand, lastInMs) }
   }
 
   reserve(demand: Demand, clockMs: number): Decision {
@@ -175,9 +169,6 @@ export class Ledger {
     provider.release(reservation)
     if (settlement._tag === "Unused") provider.count(nothing)
     this.#settling.settle(provider, reservation, settlement, nowMs)
-    if (settlement._tag !== "Unused" && settlement.limits !== undefined) {
-      this.#setAside(provider, spentUntil(provider, settlement.limits, reservation))
-    }
     provider.measure()
     provider.needsInput = 0
     provider.needsOutput = 0
@@ -186,7 +177,7 @@ export class Ledger {
 
   snapshot(specs: ReadonlyArray<ProviderSpec>, clockMs: number): ReadonlyArray<ProviderState> {
     this.advance(clockMs, specs)
-    return this.#providers.map(providerState)
+    return this.providers.map(providerState)
   }
 
   /** The decision that the demand would meet now, the line left aside; nothing is taken. */
@@ -203,7 +194,7 @@ export class Ledger {
   /** Moves a circuit by hand. `false` where no provider of that name is in the list. */
   force(specs: ReadonlyArray<ProviderSpec>, name: string, circuit: ForcedCircuit, clockMs: number): boolean {
     const nowMs = this.advance(clockMs, specs)
-    const provider = this.#byName.get(name)
+    const provider = this.#roster.get(name)
     if (provider === undefined) return false
     const { breaker } = provider
     if (circuit._tag === "Open") {
@@ -215,19 +206,10 @@ export class Ledger {
     return true
   }
 
-  #setAside(provider: ProviderLedger, spent: ReturnType<typeof spentUntil>): void {
-    if (spent === undefined || spent.untilMs <= Math.max(this.#lastMs, provider.benchedUntilMs)) return
-    provider.benchedUntilMs = spent.untilMs
-    provider.bench = { because: "rate_limit", guessed: spent.guessed }
-    provider.outSinceMs = this.#lastMs
-    const forMs = spent.untilMs - this.#lastMs
-    this.onChange({ _tag: "Benched", provider: provider.name, because: "rate_limit", forMs, atMs: this.#lastMs })
-  }
-
   /** The decision for this provider, and why, with what is known of each. */
   explained(demand: Demand, chosen: ProviderLedger | undefined, reason: RouteReason | undefined): Explanation {
-    for (const provider of this.#providers) provider.roll(this.#lastMs)
-    return explanation(this.#providers, demand, {
+    for (const provider of this.providers) provider.roll(this.#lastMs)
+    return explanation(this.providers, demand, {
       settings: this.settings,
       view: this.#views[demand.lane],
       chosen: chosen?.name,
@@ -240,7 +222,7 @@ export class Ledger {
   reason(chosen: ProviderLedger, demand: Demand, isPinned: boolean): RouteReason {
     if (demand.forceProvider !== undefined) return "forced"
     if (isPinned) return "session"
-    for (const other of this.#providers) {
+    for (const other of this.providers) {
       if (other !== chosen && !isExcluded(other, demand)) return "ranked"
     }
     return "only"
@@ -252,7 +234,7 @@ export class Ledger {
 
   #lastResort(demand: Demand): LastResort | undefined {
     const options = { everyMs: this.settings.breaker.lastResort, lastMs: this.lastResortMs }
-    return lastResort(this.#providers, demand, options)
+    return lastResort(this.providers, demand, options)
   }
 
   /** Time as the ledger counts it: where the clock jumps back, it goes on from the last moment seen. */
@@ -262,31 +244,9 @@ export class Ledger {
     return this.#lastMs
   }
 
-  /**
-   * Keeps one `ProviderLedger` a provider and model, through changes of the list: one that left is remembered until
-   * nothing of it is in flight and the last that it counted has left its window, since its vendor remembers it as long.
-   */
-  #follow(specs: ReadonlyArray<ProviderSpec>, nowMs: number): ReadonlyArray<ProviderLedger> {
-    if (specs === this.#specs) return this.#providers
-    for (const provider of this.#providers) {
-      provider.leftAtMs = nowMs
-      provider.keptFor = undefined
-    }
-    this.#providers = specs.map((spec) => {
-      const identity = identityOf(spec)
-      const provider = this.#known.get(identity) ?? new ProviderLedger(spec, this.settings, nowMs)
-      provider.spec = spec
-      provider.leftAtMs = undefined
-      this.#known.set(identity, provider)
-      return provider
-    })
-    this.#byName = new Map(this.#providers.map((provider) => [provider.name, provider]))
-    this.#specs = specs
-    this.terms++
-    for (const [identity, provider] of this.#known) {
-      if (provider.isForgotten(nowMs)) this.#known.delete(identity)
-    }
-    return this.#providers
+  /** Takes over a list of providers. */
+  #follow(specs: ReadonlyArray<ProviderSpec>, nowMs: number): void {
+    if (this.#roster.follow(specs, nowMs)) this.terms++
   }
 
   /** The session's provider, as long as it may take the request. */
@@ -299,7 +259,7 @@ export class Ledger {
   }
 
   #pinOf({ sessionId }: Demand): ProviderLedger | undefined {
-    return sessionId === undefined ? undefined : this.#byName.get(this.#pins.get(sessionId, this.#lastMs) ?? "")
+    return sessionId === undefined ? undefined : this.#roster.get(this.#pins.get(sessionId, this.#lastMs) ?? "")
   }
 
   #grant(provider: ProviderLedger, demand: Demand, reason: RouteReason): Reservation {

@@ -17,9 +17,10 @@
  */
 import type { RouterSettings } from "../../RouterOptions.ts"
 import type { Decision, Demand, Reservation } from "../../RouterState.ts"
-import { largestEver, largestInput, soonestMs } from "./Admission.ts"
+import { largestEver, soonestMs } from "./Admission.ts"
 import { KeptRoom } from "./KeptRoom.ts"
 import type { Ledger } from "./Ledger.ts"
+import { nextInLine } from "./nextInLine.ts"
 import { Outlook } from "./Outlook.ts"
 import type { Group, Waiter } from "./Waiter.ts"
 import { Waiters } from "./Waiters.ts"
@@ -35,18 +36,8 @@ const never = Number.POSITIVE_INFINITY
 /** A size this close below one that fits, or not, may do the other by rounding. */
 const edge = Number.EPSILON * 2
 
-/** Sizes are whole tokens, and what is free of a limit is off by less than this. */
-const roundedUp = (size: number): number => size < 0 ? size : size * (1 + 1e-9) + 0.01
-
 /** Its group stands for requests that are larger. */
 const isRounded = ({ demand, group }: Waiter): boolean => demand.maxTokens !== group.kind.maxTokens
-
-interface Found {
-  readonly first: Waiter | undefined
-  readonly next: Waiter | undefined
-  /** Asked of providers for it. */
-  readonly questions: number
-}
 
 export class Line {
   readonly #waiters: Waiters
@@ -202,7 +193,7 @@ export class Line {
     let asked = 0
     let passed: Waiter | undefined
     for (let turn = 0; turn < turns; turn++) {
-      const { first, next, questions } = this.#next(below)
+      const { first, next, questions } = nextInLine(this.#waiters, this.ledger.providers, below)
       asked += questions
       // The first in line waits for room for itself, not for the largest of its kind.
       const fits = first !== next && first !== passed && first !== undefined && isRounded(first) && this.#place(first)
@@ -223,26 +214,6 @@ export class Line {
       }
     }
     return true
-  }
-
-  /** The first in line, and the first among those that fit now. */
-  #next(below: ReadonlyMap<Group, number>): Found {
-    let first: Waiter | undefined
-    let next: Waiter | undefined
-    let questions = 0
-    for (const group of this.#waiters.groups) {
-      const head = this.#waiters.firstOf(group)
-      if (head === undefined) continue
-      if (first === undefined || this.#waiters.isBefore(head, first)) first = head
-      if (next !== undefined && !this.#waiters.isBefore(head, next)) continue
-      let size = -1
-      for (const provider of this.ledger.providers) size = Math.max(size, largestInput(provider, group.kind))
-      questions += this.ledger.providers.length
-      size = Math.min(roundedUp(size), below.get(group) ?? never)
-      const waiter = this.#waiters.firstOf(group, size)
-      if (waiter !== undefined && (next === undefined || this.#waiters.isBefore(waiter, next))) next = waiter
-    }
-    return { first, next, questions }
   }
 
   /** While no candidate of theirs is in service, the first of those in line gets what there is. */

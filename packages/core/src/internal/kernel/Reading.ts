@@ -43,7 +43,7 @@ export const spentUntil = (
   { countable, reservedAtMs }: Reservation
 ): { readonly untilMs: number; readonly guessed: boolean } | undefined => {
   const atMs = countable === undefined ? nowMs : reservedAtMs
-  return readable(readings)
+  return readings
     .flatMap((reading) => {
       const meter = meters[rowOf(reading.dimension)]
       if (meter === undefined || Number.isFinite(meter.limit) || !meter.isSpent(reading)) return []

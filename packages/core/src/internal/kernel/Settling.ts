@@ -11,7 +11,7 @@ import { type Meter, rowOf } from "./Meter.ts"
 import { type Outcome, outcomeOf } from "./Outcome.ts"
 import type { Pins } from "./Pins.ts"
 import type { ProviderLedger } from "./ProviderLedger.ts"
-import { learnFromRefusal, readLimits } from "./Reading.ts"
+import { learnFromRefusal, readLimits, spentUntil } from "./Reading.ts"
 
 /**
  * A timeout says something of the provider only where the call had four times its usual latency, or twice and half a
@@ -63,6 +63,7 @@ export class Settling {
     if (failed !== undefined) provider.lastError = { class: failed, atMs: nowMs }
     this.#judge(provider, reservation, outcome, nowMs)
     this.#setAside(provider, outcome, nowMs)
+    this.#setAsideSpent(provider, reservation, outcome, nowMs)
   }
 
   #learned(provider: ProviderLedger, meters: ReadonlyArray<Meter>, nowMs: number): void {
@@ -79,12 +80,28 @@ export class Settling {
 
   #setAside(provider: ProviderLedger, { bench }: Outcome, nowMs: number): void {
     if (bench === undefined) return
-    const { because, forMs, guessed } = bench
+    const untilMs = nowMs + bench.forMs
     // What the vendor says replaces what was only guessed, also where it is less.
-    if (nowMs + forMs <= provider.benchedUntilMs && (guessed || !provider.bench.guessed)) return
-    provider.benchedUntilMs = nowMs + forMs
+    const outlasts = untilMs > provider.benchedUntilMs || (!bench.guessed && provider.bench.guessed)
+    if (outlasts) this.#bench(provider, { because: bench.because, guessed: bench.guessed, untilMs }, nowMs)
+  }
+
+  /** Nothing remains of a limit that nobody has told. */
+  #setAsideSpent(provider: ProviderLedger, reservation: Reservation, { readings }: Outcome, nowMs: number): void {
+    const spent = spentUntil(provider, readings, reservation)
+    if (spent === undefined || spent.untilMs <= Math.max(nowMs, provider.benchedUntilMs)) return
+    this.#bench(provider, { because: "rate_limit", ...spent }, nowMs)
+  }
+
+  #bench(
+    provider: ProviderLedger,
+    { because, guessed, untilMs }: ProviderLedger["bench"] & { readonly untilMs: number },
+    nowMs: number
+  ): void {
+    provider.benchedUntilMs = untilMs
     provider.bench = { because, guessed }
     provider.outSinceMs = nowMs
+    const forMs = untilMs - nowMs
     this.onChange({ _tag: "Benched", provider: provider.spec.name, because, forMs, atMs: nowMs })
   }
 

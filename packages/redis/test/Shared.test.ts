@@ -12,6 +12,7 @@ import {
 } from "@route-llm/core"
 import { RouterStateRedis } from "@route-llm/redis"
 import { Context, Effect, Fiber, Layer, Queue, type Scope, Stream } from "effect"
+import { Redis } from "ioredis"
 import { describe, expect, it } from "vitest"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
@@ -178,6 +179,32 @@ describe.skipIf(skips("own"))("two instances", () => {
         expect(key).toMatch(/^route-llm:v1:\{shared\}:60000x60:/)
         expect(yield* Effect.promise(() => client.pttl(key))).toBeGreaterThan(0)
       }
+    })))
+
+  it("work over clients of your own, with a prefix and with pipelines, and leave them open", () =>
+    run(Effect.gen(function*() {
+      const own = () =>
+        Effect.acquireRelease(
+          Effect.sync(() => new Redis(rig().url, { keyPrefix: "app:", enableAutoPipelining: true })),
+          (client) => Effect.sync(() => client.disconnect())
+        )
+      const over = (client: Redis) =>
+        Layer.build(RouterStateRedis.layerClient(client, { namespace: "own", ...patient }).pipe(Layer.orDie)).pipe(
+          Effect.map(Context.get(RouterState))
+        )
+      const [mine, yours] = [yield* own(), yield* own()]
+      const single = [spec("a", { concurrent: 1 })]
+      yield* Effect.scoped(Effect.gen(function*() {
+        const [one, other] = [yield* over(mine), yield* over(yours)]
+        const reservation = yield* call(one, ask(single))
+        const waits = yield* Effect.fork(reserve(other, ask(single, { waitMs: 20_000 })))
+        yield* untilInLine(other, 1)
+        yield* one.settle(reservation, success)
+        expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "Granted" })
+      }))
+      expect(yield* Effect.promise(() => mine.ping())).toBe("PONG")
+      const keys = yield* Effect.promise(() => rig().client.keys("*"))
+      expect(keys.filter((key) => !key.startsWith("app:route-llm:v1:{own}:"))).toEqual([])
     })))
 
   it("another layout beside them is left alone", () =>

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest"
 import { Ledger } from "../../src/internal/kernel/Ledger.ts"
 import type { ProviderSpec } from "../../src/Provider.ts"
 import { countEverything, type Dimension, type LimitReading } from "../../src/RateLimit.ts"
-import type { Demand, ProviderState, Settlement, StateChange } from "../../src/RouterState.ts"
+import type { Demand, ProviderState, Settlement } from "../../src/RouterState.ts"
+import type { StateChange } from "../../src/StateChange.ts"
 import { demandOn, settings, spec } from "./support.ts"
 
 /** A ledger over one provider, with what it told. */

@@ -127,7 +127,13 @@ const climates: ReadonlyArray<Climate> = [
 ]
 
 /** One seed's world: providers, options, and how its operations are drawn. */
-export const world = (seed: number) => {
+export const world = (
+  seed: number
+): {
+  readonly providers: ReadonlyArray<ProviderSpec>
+  readonly settings: RouterOptionsInput
+  readonly operation: () => Operation
+} => {
   const draw = random(seed)
   const climate = climates[seed % climates.length]!
   const chance = (p: number) => draw() < p

@@ -75,10 +75,10 @@ it.each(Object.keys(printed).filter((name) => name !== needsRedis))("%s prints w
   expect(run(name)).toEqual(printed[name])
 }, 30_000)
 
-describe.skipIf(skips("any"))("fleet.ts, over Redis,", () => {
+describe.skipIf(skips("any"))("on a Redis", () => {
   const rig = suiteRig(anyRedis, ({ flush }) => flush)
 
-  it("prints what it says", () => {
+  it(`${needsRedis} prints what it says`, () => {
     expect(run(needsRedis, { ...process.env, REDIS_URL: rig().url })).toEqual(printed[needsRedis])
   }, 30_000)
 })

@@ -4,7 +4,7 @@ import { Effect, Either, Exit, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
 import { chats, during, failed, isAnswered, quick, recovered } from "./rigs/outage.ts"
-import { redisServer } from "./rigs/redisServer.ts"
+import { connect, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
 const limit = 20
@@ -97,4 +97,27 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       }))),
     20_000
   )
+
+  // The price of going on at all: those who still have Redis are given everything, and know nothing of it.
+  it("share: one that alone is cut off puts the fleet over the limit by its share at most", () =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const calls = { cutOff: 0, other: 0 }
+      const provider = (whose: keyof typeof calls) =>
+        answering("a", { limits: { requests: limit }, called: Effect.sync(() => void calls[whose]++) })
+      const shared = { namespace: "policies", ...quick, instances: 2 }
+      const options = { waiting: { onSaturated: "fail" } } as const
+      const client = yield* connect(rig().url)
+      const cutOff = yield* startInstance(RouterStateRedis.layerClient(client, shared), [provider("cutOff")], options)
+      const other = yield* startInstance(
+        RouterStateRedis.layer({ url: rig().url, ...shared }),
+        [provider("other")],
+        options
+      )
+      client.disconnect()
+      yield* Effect.forEach([cutOff, other], (instance) => chats(instance, limit), { concurrency: 2 })
+      yield* failed(cutOff)
+      console.log("one of two is cut off:", calls, `of a limit of ${limit}`)
+      expect(calls.cutOff).toBeLessThanOrEqual(limit / 2)
+      expect(calls.other).toBeLessThanOrEqual(limit)
+    }))))
 })

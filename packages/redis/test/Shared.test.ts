@@ -12,6 +12,7 @@ import {
 } from "@route-llm/core"
 import { RouterStateRedis } from "@route-llm/redis"
 import { Context, Effect, Fiber, Layer, Queue, type Scope, Stream } from "effect"
+import { Redis } from "ioredis"
 import { describe, expect, it } from "vitest"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
@@ -67,15 +68,19 @@ const heardBy = (state: RouterStateService) =>
 const run = (effect: Effect.Effect<void, never, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
 
 describe.skipIf(skips("own"))("two instances", () => {
-  const rig = suiteRig(redisServer(), ({ flush }) => flush)
+  const rig = suiteRig(redisServer(), ({ flush, start }) => Effect.zipRight(start, flush))
 
   // A machine that is busy must not look like a Redis that is away.
   const patient = { commandTimeout: "5 seconds", heartbeat: "100 millis", leaseTtl: "1 second" } as const
 
-  const instance = (options: RouterOptionsInput = {}, namespace = "shared") =>
+  const instance = (
+    options: RouterOptionsInput = {},
+    namespace = "shared",
+    state: Partial<RouterStateRedis.RouterStateRedisOptions> = {}
+  ) =>
     Effect.map(
       Layer.build(
-        RouterStateRedis.layer({ url: rig().url, namespace, ...patient }).pipe(
+        RouterStateRedis.layer({ url: rig().url, namespace, ...patient, ...state }).pipe(
           Layer.provide(RouterOptions.layer(options)),
           Layer.orDie
         )
@@ -107,7 +112,9 @@ describe.skipIf(skips("own"))("two instances", () => {
 
   it("wake each other: who waits at one is served by what ends at the other", () =>
     run(Effect.gen(function*() {
-      const [one, other] = [yield* instance(), yield* instance()]
+      // Nothing but what is published says so.
+      const silent = instance({}, "shared", { heartbeat: "1 hour" })
+      const [one, other] = [yield* silent, yield* silent]
       const single = [spec("a", { concurrent: 1 })]
       const reservation = yield* call(one, ask(single))
       const waits = yield* Effect.fork(reserve(other, ask(single, { waitMs: 20_000 })))
@@ -116,6 +123,34 @@ describe.skipIf(skips("own"))("two instances", () => {
       expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "Granted" })
       yield* untilInLine(other, 0)
     })))
+
+  it(
+    "take who waits along, to their own line when Redis goes and back when it returns",
+    () =>
+      run(Effect.gen(function*() {
+        const one = yield* instance({}, "shared", { retryEvery: "20 millis", settleIn: "50 millis" })
+        const heard = yield* heardBy(one)
+        const single = [spec("a", { concurrent: 1 })]
+        const first = yield* call(one, ask(single))
+        const second = yield* Effect.fork(call(one, ask(single, { waitMs: 20_000 })))
+        const third = yield* Effect.zipRight(
+          untilInLine(one, 1),
+          Effect.fork(call(one, ask(single, { waitMs: 20_000 })))
+        )
+        yield* untilInLine(one, 2)
+        yield* rig().stop
+        expect(yield* Queue.take(heard)).toMatchObject({ _tag: "StateFailed", reason: "unreachable" })
+        yield* one.settle(first, success)
+        const reservation = yield* Fiber.join(second)
+        yield* rig().start
+        expect(yield* Queue.take(heard)).toMatchObject({ _tag: "StateRecovered" })
+        yield* untilInLine(one, 1)
+        yield* one.settle(reservation, success)
+        yield* Fiber.join(third)
+        expect((yield* one.snapshot(single))[0]).toMatchObject({ requestsUsed: 3, inFlight: 1 })
+      })),
+    20_000
+  )
 
   it("let one probe through between them", () =>
     run(Effect.gen(function*() {
@@ -178,6 +213,32 @@ describe.skipIf(skips("own"))("two instances", () => {
         expect(key).toMatch(/^route-llm:v1:\{shared\}:60000x60:/)
         expect(yield* Effect.promise(() => client.pttl(key))).toBeGreaterThan(0)
       }
+    })))
+
+  it("work over clients of your own, with a prefix and with pipelines, and leave them open", () =>
+    run(Effect.gen(function*() {
+      const own = () =>
+        Effect.acquireRelease(
+          Effect.sync(() => new Redis(rig().url, { keyPrefix: "app:", enableAutoPipelining: true })),
+          (client) => Effect.sync(() => client.disconnect())
+        )
+      const over = (client: Redis) =>
+        Layer.build(RouterStateRedis.layerClient(client, { namespace: "own", ...patient }).pipe(Layer.orDie)).pipe(
+          Effect.map(Context.get(RouterState))
+        )
+      const [mine, yours] = [yield* own(), yield* own()]
+      const single = [spec("a", { concurrent: 1 })]
+      yield* Effect.scoped(Effect.gen(function*() {
+        const [one, other] = [yield* over(mine), yield* over(yours)]
+        const reservation = yield* call(one, ask(single))
+        const waits = yield* Effect.fork(reserve(other, ask(single, { waitMs: 20_000 })))
+        yield* untilInLine(other, 1)
+        yield* one.settle(reservation, success)
+        expect(yield* Fiber.join(waits)).toMatchObject({ _tag: "Granted" })
+      }))
+      expect(yield* Effect.promise(() => mine.ping())).toBe("PONG")
+      const keys = yield* Effect.promise(() => rig().client.keys("*"))
+      expect(keys.filter((key) => !key.startsWith("app:route-llm:v1:{own}:"))).toEqual([])
     })))
 
   it("another layout beside them is left alone", () =>

@@ -144,9 +144,14 @@ export class Instance {
   load(reader: RowReader, specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>, full: boolean): void {
     const { ledger } = this.mirror
     for (const { model, name } of specs) {
-      const record = reader.record(full)
+      const row = reader.next
       const provider = ledger.providers.find(({ spec }) => spec.name === name && spec.model === model)
-      if (provider !== undefined) this.mirror.load(provider, record)
+      if (!full && provider !== undefined && this.mirror.isCurrent(provider, row)) {
+        reader.skip(row.length)
+        continue
+      }
+      const record = reader.record(full)
+      if (provider !== undefined) this.mirror.load(provider, record, row)
     }
   }
 

@@ -19,6 +19,8 @@ export class Mirror {
   readonly line: Line
   /** Held for what is under way to Redis. */
   readonly #held = new Map<Reservation, ProviderLedger>()
+  /** The rows of providers that are here what they were there, and nothing else. */
+  readonly #rows = new WeakMap<ProviderLedger, Buffer>()
   /** When Redis last said how things stand, by this process's clock. */
   heardAtMs = Number.NEGATIVE_INFINITY
 
@@ -50,7 +52,10 @@ export class Mirror {
   /** What the ledger here has taken stays taken until Redis has said whether it is. */
   hold(reservation: Reservation): Reservation {
     const provider = this.ledger.providers.find(({ name }) => name === reservation.provider)
-    if (provider !== undefined) this.#held.set(reservation, provider)
+    if (provider !== undefined) {
+      this.#held.set(reservation, provider)
+      this.#rows.delete(provider)
+    }
     return reservation
   }
 
@@ -61,22 +66,32 @@ export class Mirror {
     this.ledger.withdraw(held)
   }
 
+  /** Nothing has changed since the row that was read last: most of those who were not chosen. */
+  isCurrent(provider: ProviderLedger, row: Buffer): boolean {
+    return this.#rows.get(provider)?.equals(row) === true
+  }
+
   /** A provider is what Redis says, and what is under way. */
-  load(provider: ProviderLedger, record: ProviderRecord): void {
+  load(provider: ProviderLedger, record: ProviderRecord, row: Buffer): void {
     const before = provider.bounded.map(({ limit }) => limit)
     restore(provider, record)
     const { bounded } = provider
     if (bounded.length !== before.length || bounded.some(({ limit }, index) => limit !== before[index])) {
       this.ledger.terms++
     }
+    this.#rows.set(provider, row)
     for (const [reservation, of] of this.#held) {
-      if (of === provider) provider.hold(reservation, reservation.reservedAtMs)
+      if (of !== provider) continue
+      provider.hold(reservation, reservation.reservedAtMs)
+      this.#rows.delete(provider)
     }
   }
 
   /** The call has ended: known here at once, and for good with the next answer. */
   settle(reservation: Reservation, settlement: Settlement, nowMs: number): Settled | undefined {
-    if (this.ledger.adopt(reservation, false) === undefined) return undefined
+    const provider = this.ledger.adopt(reservation, false)
+    if (provider === undefined) return undefined
+    this.#rows.delete(provider)
     return this.ledger.settle(reservation, settlement, nowMs)
   }
 }

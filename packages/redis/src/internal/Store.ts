@@ -3,7 +3,7 @@
  * the client's own settings are.
  */
 import { Data } from "effect"
-import type { Cluster, Redis } from "ioredis"
+import { type Cluster, Command, type Redis } from "ioredis"
 import type { Script } from "./scripts.ts"
 
 /** What we ask of a client. */
@@ -53,6 +53,14 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
   /** Sent in full before, so that Redis should know them by their digests. */
   const known = new Set<string>()
 
+  // Not by the client's methods: with `enableAutoPipelining` they cannot take a command with an answer in bytes.
+  const send = (name: string, args: ReadonlyArray<Argument>): Promise<unknown> => {
+    const { keyPrefix } = client.options
+    const command = new Command(name, [...args], { replyEncoding: null, ...(keyPrefix ? { keyPrefix } : {}) })
+    void client.sendCommand(command)
+    return command.promise
+  }
+
   const evaluate = async (
     { sha, text }: Script,
     keys: ReadonlyArray<string>,
@@ -60,11 +68,11 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
   ): Promise<unknown> => {
     const inFull = () => {
       known.add(sha)
-      return client.callBuffer("eval", [text, String(keys.length), ...keys, ...args])
+      return send("eval", [text, String(keys.length), ...keys, ...args])
     }
     if (!known.has(sha)) return await inFull()
     try {
-      return await client.callBuffer("evalsha", [sha, String(keys.length), ...keys, ...args])
+      return await send("evalsha", [sha, String(keys.length), ...keys, ...args])
     } catch (error) {
       // Redis has restarted, or its scripts were flushed.
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error

@@ -37,8 +37,7 @@ const subscribeTo = (client: RedisClient, channel: string) => (heard: (message: 
   )
 
 /** What ioredis puts before each key, but not before a channel. */
-const prefixOf = (client: RedisClient): string =>
-  (client instanceof Cluster ? client.options.redisOptions?.keyPrefix : client.options.keyPrefix) ?? ""
+const prefixOf = (client: RedisClient): string => client.options.keyPrefix ?? ""
 
 /** `time`: only tests have it in their hand. */
 export const makeOverClient = (

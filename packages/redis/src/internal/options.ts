@@ -2,7 +2,8 @@ import type { InvalidConfig } from "@route-llm/core"
 import { Milliseconds, PositiveMilliseconds, toInvalidConfig } from "@route-llm/core/kernel"
 import { Effect, Schema } from "effect"
 
-const fallback = <A, I>(schema: Schema.Schema<A, I>, value: A) => Schema.optionalWith(schema, { default: () => value })
+const fallback = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
+  Schema.optionalWith(schema, { default: () => value, exact: true })
 
 const Count = Schema.Int.pipe(Schema.positive())
 
@@ -27,7 +28,7 @@ const Options = Schema.Struct({
    * How long Redis has to be back before it has the word again, in which all instances tell it what they did meanwhile;
    * default 2 heartbeats.
    */
-  settleIn: Schema.optional(Milliseconds),
+  settleIn: Schema.optionalWith(Milliseconds, { exact: true }),
   /** How many instances there are at least, for shares while Redis has not told yet; default 1. */
   instances: fallback(Count, 1),
   /** Buckets of the window, 4 to 240: it over-counts by at most one of them in time; default 60, that is 3 kB a provider. */

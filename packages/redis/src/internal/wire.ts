@@ -63,6 +63,16 @@ export class RowReader {
     return value
   }
 
+  /** The bytes of the next provider's row and words, and nothing is read. */
+  get next(): Buffer {
+    const word = this.buffer.readDoubleLE(this.#at)
+    return this.buffer.subarray(this.#at, this.#at + (word === 0 ? this.layout.wordsAt : this.layout.minuteAt))
+  }
+
+  skip(bytes: number): void {
+    this.#at += bytes
+  }
+
   /** A provider's row; `full`: with its words and the cells of its windows. */
   record(full: boolean): ProviderRecord {
     const fields = this.#doubles(fieldCount)

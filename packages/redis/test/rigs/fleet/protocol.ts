@@ -90,6 +90,8 @@ export type WorkerSays =
     readonly started: number
     readonly ended: ReadonlyArray<Ended>
     readonly givenUp: ReadonlyArray<GivenUp>
+    /** How often it has gone on without Redis. */
+    readonly outages: number
   }
 
 export const epochMs = (): number => performance.timeOrigin + performance.now()

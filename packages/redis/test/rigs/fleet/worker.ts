@@ -16,7 +16,7 @@ import {
   type Usage
 } from "@route-llm/core"
 import { RouterStateRedis } from "@route-llm/redis"
-import { Deferred, Effect, FiberRef, Layer, Random, Runtime } from "effect"
+import { Deferred, Effect, FiberRef, Layer, Random, Runtime, Stream } from "effect"
 import {
   type Asked,
   type Call,
@@ -43,6 +43,8 @@ const askedIn = (request: ChatRequest): Asked => JSON.parse(textOf(request))
 const reservedAtMs = FiberRef.unsafeMake(0)
 
 const givenUp: Array<GivenUp> = []
+
+let outages = 0
 
 const call = (vendor: string, request: ChatRequest) =>
   Effect.flatMap(FiberRef.get(reservedAtMs), (atMs) => {
@@ -158,12 +160,16 @@ const load = (
     })
     const caller = Effect.repeat(one, { until: () => Deferred.isDone(stopped) })
     yield* Effect.replicateEffect(caller, callers, { concurrency: "unbounded", discard: true })
-    yield* say({ _tag: "Report", started, ended, givenUp })
+    yield* say({ _tag: "Report", started, ended, givenUp, outages })
   }).pipe(Effect.withRandom(Random.make(options.seed)))
 
 const program = Effect.gen(function*() {
   const runtime = yield* Effect.runtime<Router>()
   const stopped = yield* Deferred.make<void>()
+  const { events } = yield* Router
+  yield* Effect.fork(
+    Stream.runForEach(events, ({ _tag }) => Effect.sync(() => void (outages += Number(_tag === "StateFailed"))))
+  )
   const heard = (message: WorkerHears) => {
     switch (message._tag) {
       case "Load":

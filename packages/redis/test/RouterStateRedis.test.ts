@@ -1,0 +1,67 @@
+import { RouterStateRedis } from "@route-llm/redis"
+import { Config, ConfigProvider, Effect, Layer, type Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { redisServer } from "./rigs/redisServer.ts"
+import { skips, suiteRig } from "./rigs/suite.ts"
+
+const run = <A>(effect: Effect.Effect<A, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
+
+/** The paths of what the layer says of these options; nothing is connected to. */
+const refused = (options: object): Promise<ReadonlyArray<string>> =>
+  run(Effect.map(
+    Effect.flip(Layer.build(RouterStateRedis.layer({ url: "redis://127.0.0.1:1", ...options }))),
+    ({ issues }) => [...new Set(issues.map(({ path }) => path))]
+  ))
+
+describe("the options", () => {
+  it.each([
+    [{ namespace: "a}b" }, "namespace"],
+    [{ onStateFailure: "panic" }, "onStateFailure"],
+    [{ commandTimeout: 0 }, "commandTimeout"],
+    [{ buckets: 241 }, "buckets"],
+    [{ instances: 0 }, "instances"],
+    [{ leaseTTL: "1 second" }, "leaseTTL"]
+  ])("%o: %s is refused by its path", async (options, path) => {
+    expect(await refused(options)).toEqual([path])
+  })
+
+  it("all that is wrong is said at once", async () => {
+    expect(await refused({ buckets: 1, heartbeat: -1 })).toEqual(["heartbeat", "buckets"])
+  })
+})
+
+describe.skipIf(skips("own"))("the layer", () => {
+  const rig = suiteRig(redisServer(), ({ flush }) => flush)
+
+  const layer = RouterStateRedis.layerConfig({
+    url: Config.redacted("REDIS_URL"),
+    namespace: Config.string("REDIS_NAMESPACE")
+  })
+
+  it("takes its options from configuration", () =>
+    run(Effect.gen(function*() {
+      const provider = ConfigProvider.fromMap(new Map([["REDIS_URL", rig().url], ["REDIS_NAMESPACE", "configured"]]))
+      yield* Layer.build(Layer.provide(layer, Layer.setConfigProvider(provider)))
+      const keys = yield* Effect.promise(() => rig().client.keys("*"))
+      expect(keys).toContain("route-llm:v1:{configured}:60000x60:meta")
+    })))
+
+  it("says what configuration lacks", async () => {
+    const nothing = Layer.setConfigProvider(ConfigProvider.fromMap(new Map()))
+    const error = await run(Effect.flip(Layer.build(Layer.provide(layer, nothing))))
+    expect(String(error)).toContain("REDIS_URL")
+  })
+
+  it("leaves its place when it is closed", () =>
+    run(Effect.gen(function*() {
+      const instances = Effect.promise(() => rig().client.zcard("route-llm:v1:{leaving}:60000x60:instances"))
+      const there = yield* Effect.scoped(
+        Effect.zipRight(
+          Layer.build(RouterStateRedis.layer({ url: rig().url, namespace: "leaving" })),
+          instances
+        )
+      )
+      expect(there).toBe(1)
+      expect(yield* instances).toBe(0)
+    })))
+})

@@ -19,10 +19,10 @@ const programs = documents.flatMap((document) =>
 
 it("every block of TypeScript in the documents compiles", async () => {
   expect(await suite.typeErrors()).toBe("")
-}, 30_000)
+}, 100_000)
 
 for (const program of programs.filter(({ runs }) => runs)) {
   it.concurrent(`${program.name} runs, and prints what it says`, async () => {
     expect(await failureOf(program)).toBe("")
-  }, 30_000)
+  }, 100_000)
 }

@@ -60,7 +60,7 @@ interface Ended {
 /** A child process without the keys that may be in the environment; it is killed after 20 seconds. */
 const node = (...args: ReadonlyArray<string>): Promise<Ended> =>
   new Promise((resolve) => {
-    const options = { cwd: root, env: { PATH: process.env["PATH"], NO_COLOR: "1" }, timeout: 20_000 }
+    const options = { cwd: root, env: { PATH: process.env["PATH"], NO_COLOR: "1" }, timeout: 90_000 }
     execFile(process.execPath, args, { ...options, killSignal: "SIGKILL" }, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : error.code ?? error.signal ?? "an error", stdout, stderr }))
   })

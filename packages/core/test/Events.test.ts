@@ -213,7 +213,9 @@ describe("the state tells", () => {
     return Effect.gen(function*() {
       const heard = yield* hearing
       const router = yield* Router
-      expect(yield* Effect.flip(chat())).toMatchObject({ _tag: "StateUnavailable" })
+      const error = yield* Effect.flip(chat())
+      expect(error).toMatchObject({ _tag: "StateUnavailable" })
+      expect(error.message).toContain("redis://…@store:6379/0")
       expect(yield* Effect.flip(router.explain(hello))).toMatchObject({ _tag: "StateUnavailable" })
       yield* Effect.exit(router.report)
       yield* TestClock.adjust(0)

@@ -1,20 +1,9 @@
 import { expect, it } from "@effect/vitest"
-import {
-  type ChatRequest,
-  type FailureClass,
-  ProviderFailure,
-  ProviderRegistry,
-  Router,
-  type RouterError
-} from "@route-llm/core"
+import { type FailureClass, ProviderFailure, ProviderRegistry, Router, type RouterError } from "@route-llm/core"
 import { answer, failure, hang, RouterTest, type ScriptedOutcome, type ScriptedProvider } from "@route-llm/core/testing"
 import { Effect, Fiber, Random, Schedule, TestClock } from "effect"
 import { describe } from "vitest"
-
-const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }], timeout: "60 seconds" }
-
-const chat = (request: Partial<ChatRequest> = {}) =>
-  Effect.flatMap(Router, (router) => router.chat({ ...hello, ...request }))
+import { calls, chat, on, times } from "./routes.ts"
 
 /** Lets the virtual time pass that the effect takes, at most so much, and answers how it ended. */
 const played = <A, R>(effect: Effect.Effect<A, RouterError, R>) =>
@@ -27,17 +16,6 @@ const played = <A, R>(effect: Effect.Effect<A, RouterError, R>) =>
 const failed = <R>(effect: Effect.Effect<unknown, RouterError, R>) => Effect.flatMap(played(effect), Effect.flip)
 
 const answered = <A, R>(effect: Effect.Effect<A, RouterError, R>) => Effect.flatten(played(effect))
-
-/** Who was called when, such as `a@0`. */
-const calls = Effect.flatMap(
-  RouterTest,
-  (test) => Effect.map(test.calls, (seen) => seen.map(({ atMs, provider }) => `${provider}@${atMs}`))
-)
-
-const on = (providers: Record<string, ScriptedProvider>, options: Parameters<typeof RouterTest.layer>[1] = {}) =>
-  Effect.provide(RouterTest.layer(providers, options))
-
-const times = (count: number, outcome: ScriptedOutcome) => Array<ScriptedOutcome>(count).fill(outcome)
 
 const always = (outcome: ScriptedOutcome, weight = 1): ScriptedProvider => ({ weight, script: times(200, outcome) })
 

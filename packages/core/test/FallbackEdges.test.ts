@@ -1,14 +1,10 @@
 /** Where rounds, waiting, benches and times meet. */
 import { expect, it } from "@effect/vitest"
-import { type ChatRequest, PromiseRouter, ProviderFailure, Router, type RouterError } from "@route-llm/core"
+import { PromiseRouter, ProviderFailure, Router, type RouterError } from "@route-llm/core"
 import { answer, failure, RouterTest, type ScriptedOutcome, type ScriptedProvider } from "@route-llm/core/testing"
 import { Effect, Exit, Fiber, Layer, ManagedRuntime, Schedule, Scope, TestClock } from "effect"
 import { describe } from "vitest"
-
-const hello: ChatRequest = { messages: [{ role: "user", content: "Hello" }], timeout: "60 seconds" }
-
-const chat = (request: Partial<ChatRequest> = {}) =>
-  Effect.flatMap(Router, (router) => router.chat({ ...hello, ...request }))
+import { calls, chat, hello, on, times } from "./routes.ts"
 
 /** Lets the virtual time pass that the effect takes, second by second, and answers how it ended and when. */
 const played = <A, R>(effect: Effect.Effect<A, RouterError, R>) =>
@@ -21,16 +17,6 @@ const played = <A, R>(effect: Effect.Effect<A, RouterError, R>) =>
 
 const failed = <R>(effect: Effect.Effect<unknown, RouterError, R>) =>
   Effect.flatMap(played(effect), ({ ended }) => Effect.flip(ended))
-
-const calls = Effect.flatMap(
-  RouterTest,
-  (test) => Effect.map(test.calls, (seen) => seen.map(({ atMs, provider }) => `${provider}@${atMs}`))
-)
-
-const on = (providers: Record<string, ScriptedProvider>, options: Parameters<typeof RouterTest.layer>[1] = {}) =>
-  Effect.provide(RouterTest.layer(providers, options))
-
-const times = (count: number, outcome: ScriptedOutcome) => Array<ScriptedOutcome>(count).fill(outcome)
 
 const patient = { breaker: { failureThreshold: 1_000, minimumCalls: 1_000, lastResort: Infinity } } as const
 

@@ -107,16 +107,16 @@ describe("the client's own settings", () => {
     [
       [
         "openai",
-        (url: string) => OpenAi.make({ name: "x", client: new OpenAI({ apiKey: "k", baseURL: url, timeout: 20 }) })
+        (url: string) => OpenAi.make({ name: "x", client: new OpenAI({ apiKey: "k", baseURL: url, timeout: 500 }) })
       ],
       [
         "groq",
-        (url: string) => Groq.make({ name: "x", client: new GroqSdk({ apiKey: "k", baseURL: url, timeout: 20 }) })
+        (url: string) => Groq.make({ name: "x", client: new GroqSdk({ apiKey: "k", baseURL: url, timeout: 500 }) })
       ],
       [
         "anthropic",
         (url: string) =>
-          Anthropic.make({ name: "x", client: new AnthropicSdk({ apiKey: "k", baseURL: url, timeout: 20 }) })
+          Anthropic.make({ name: "x", client: new AnthropicSdk({ apiKey: "k", baseURL: url, timeout: 500 }) })
       ]
     ] as const
   )("%s: the client's timeout holds, once", ([_, make]) =>

@@ -14,7 +14,7 @@ export const describeRefusal = ({ dimension, limit, needed, provider, reason, re
 
 /** What a store says, without what it may hold of an address: user and password. */
 export const describeCause = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\/\/[^\s/@]*@/g, "//")
+  (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\/\/[^\s/@]*@/g, "//…@")
 
 export const describeAttempt = ({ class: failure, latencyMs, message, provider, status }: FailedAttempt): string =>
   `${provider}: ${failure}${status === undefined ? "" : ` (${status})`} after ${Math.round(latencyMs)} ms, ${message}`

@@ -3,6 +3,7 @@ import { type RouteEvent, RouteListener, type RouterEvent, type StateFailed } fr
 import type { RouterStateService } from "../RouterState.ts"
 import type { StateChange } from "../StateChange.ts"
 import type { StatusReport, Tally } from "../Status.ts"
+import { describeCause } from "./errorText.ts"
 import { makeHub } from "./hub.ts"
 import { type AttemptFacts, makeMeters } from "./metrics.ts"
 import { Totals } from "./Totals.ts"
@@ -25,14 +26,7 @@ export interface Teller {
   readonly events: Stream.Stream<RouterEvent>
 }
 
-/** A store's address may hold a password. */
-const withoutCredentials = (message: string): string =>
-  message.slice(0, longestMessage).replace(/\/\/[^\s/@]*@/g, "//…@")
-
-const messageOf = (cause: Cause.Cause<unknown>): string => {
-  const fault = Cause.squash(cause)
-  return withoutCredentials(fault instanceof Error ? fault.message : String(fault))
-}
+const messageOf = (cause: Cause.Cause<unknown>): string => describeCause(Cause.squash(cause)).slice(0, longestMessage)
 
 /** As it is told: when it was heard of, and without infinities. */
 const toEvent = (change: StateChange, timestamp: number) => {

@@ -131,6 +131,13 @@ const compare = (seed: number, connect: () => Redis | Cluster) =>
               const one = yield* memory.state.force(providers, operation.name, operation.circuit)
               return nearly(yield* redis.state.force(providers, operation.name, operation.circuit), one, path)
             }
+            case "Explain": {
+              // Whom a session prefers is known here only of this instance's own requests.
+              const demand = { ...operation.demand, sessionId: undefined, providers }
+              const one = yield* memory.state.explain(demand)
+              count(`explained: ${one.reason ?? "refused"}`)
+              return nearly(yield* redis.state.explain(demand), one, path)
+            }
             case "Snapshot":
               return yield* compared(path)
           }

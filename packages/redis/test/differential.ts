@@ -46,6 +46,7 @@ export type Operation =
   /** Of those that are open: which, by its share of the list. */
   | { readonly _tag: "Settle"; readonly which: number; readonly settlement: Settlement }
   | { readonly _tag: "Force"; readonly name: string; readonly circuit: ForcedCircuit }
+  | { readonly _tag: "Explain"; readonly demand: Omit<Demand, "providers"> }
   | { readonly _tag: "Snapshot" }
   | { readonly _tag: "Move"; readonly byMs: number }
 
@@ -248,7 +249,8 @@ export const world = (
         : { _tag: "Closed" }
       return { _tag: "Force", name: pick([...names, "nobody"]), circuit }
     }
-    return kind < 0.75 ? { _tag: "Snapshot" } : { _tag: "Move", byMs: move() }
+    if (kind < 0.72) return { _tag: "Snapshot" }
+    return kind < 0.75 ? { _tag: "Explain", demand: demand() } : { _tag: "Move", byMs: move() }
   }
 
   return { providers, settings, operation }

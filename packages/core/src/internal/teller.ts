@@ -26,7 +26,7 @@ export interface Teller {
   readonly events: Stream.Stream<RouterEvent>
 }
 
-const messageOf = (cause: Cause.Cause<unknown>): string => describeCause(Cause.squash(cause)).slice(0, longestMessage)
+const messageOf = (fault: unknown): string => describeCause(fault).slice(0, longestMessage)
 
 /** As it is told: when it was heard of, and without infinities. */
 const toEvent = (change: StateChange, timestamp: number) => {
@@ -34,7 +34,7 @@ const toEvent = (change: StateChange, timestamp: number) => {
   if (told._tag === "Benched") {
     return { ...told, forMs: Number.isFinite(told.forMs) ? told.forMs : undefined, timestamp }
   }
-  if (told._tag === "StateFailed") return { ...told, message: withoutCredentials(told.message), timestamp }
+  if (told._tag === "StateFailed") return { ...told, message: messageOf(told.message), timestamp }
   return { ...told, timestamp }
 }
 
@@ -84,7 +84,7 @@ export const makeTeller = (state: RouterStateService): Effect.Effect<Teller, nev
           _tag: "StateFailed",
           operation,
           reason: "fault",
-          message: messageOf(cause),
+          message: messageOf(Cause.squash(cause)),
           timestamp: clock.unsafeCurrentTimeMillis()
         }),
       tally: () => totals.tally,

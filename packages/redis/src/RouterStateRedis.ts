@@ -26,6 +26,7 @@ import { type InvalidConfig, RouterState } from "@route-llm/core"
 import { Config, type ConfigError, Effect, Layer, Redacted, type Scope } from "effect"
 import { type Cluster, Redis } from "ioredis"
 import { makeOverClient } from "./internal/makeOverClient.ts"
+import { makeObserver } from "./internal/observing.ts"
 import type { OptionsInput } from "./internal/options.ts"
 
 /**
@@ -88,6 +89,26 @@ export const layer = (
     )
   )
 }
+
+/**
+ * What the instances of a namespace share, only looked at: it is none of them, so that none of their shares becomes
+ * smaller. Status, explanations and events only; reserving and moving circuits die, and so does whatever Redis does not
+ * answer. `buckets` are those of the instances, as `window` in `RouterOptions` is.
+ *
+ * @since 0.1.0
+ */
+export const layerObserver = (
+  { url, ...options }:
+    & Pick<RouterStateRedisOptions, "namespace" | "buckets" | "commandTimeout">
+    & { readonly url: string | Redacted.Redacted }
+): Layer.Layer<RouterState, InvalidConfig> =>
+  Layer.scoped(
+    RouterState,
+    Effect.flatMap(
+      owned(typeof url === "string" ? url : Redacted.value(url)),
+      (client) => makeOverClient(client, { commandTimeout: "1 second", ...options }, "server", makeObserver)
+    )
+  )
 
 /**
  * The same from configuration, each option or all of them.

@@ -67,6 +67,10 @@ interface Climate {
   readonly leaps: number
   /** How often somebody moves a circuit by hand. */
   readonly forced: number
+  /** Calls under way at most, where a vendor limits them. */
+  readonly concurrent: number
+  /** The longest that a call takes, in ms. */
+  readonly slowest: number
 }
 
 const wild: Climate = {
@@ -79,7 +83,9 @@ const wild: Climate = {
   tried: 0.08,
   largest: 20_000,
   leaps: 1,
-  forced: 0.01
+  forced: 0.01,
+  concurrent: 5,
+  slowest: 20_000
 }
 
 const climates: ReadonlyArray<Climate> = [
@@ -124,7 +130,11 @@ const climates: ReadonlyArray<Climate> = [
     tried: 0.3,
     largest: 300,
     leaps: 0.02
-  }
+  },
+  // Slow vendors that tell now and then what is left of a key that others use too.
+  { ...wild, limited: 0.6, tells: 0.5, succeeds: 0.7, rated: 0, spent: 0, leaps: 0.05, slowest: 120_000 },
+  // Few calls at a time, one by one.
+  { ...wild, limited: 0.5, tells: 0.1, succeeds: 0.8, largest: 300, leaps: 0.1, concurrent: 1 }
 ]
 
 /** One seed's world: providers, options, and how its operations are drawn. */
@@ -154,7 +164,7 @@ export const world = (
       outputTokens: maybe(0.2 * climate.limited, () => 1_000 + int(20_000)),
       requestsPerDay: maybe(0.2 * climate.limited, () => 20 + int(400)),
       tokensPerDay: maybe(0.2 * climate.limited, () => 10_000 + int(400_000)),
-      concurrent: maybe(0.2 * climate.limited, () => 1 + int(5))
+      concurrent: maybe(0.2 * climate.limited, () => 1 + int(climate.concurrent))
     },
     counting: chance(0.5) ? countEverything : { chargesMaxTokens: chance(0.5), cacheRead: draw(), cacheWrite: draw() }
   }))
@@ -188,7 +198,7 @@ export const world = (
     outputTokens: pick([int(200), int(2_000), Number.NaN]),
     ...(chance(0.2) ? { cachedInputTokens: int(100), cacheWriteTokens: int(100) } : {})
   })
-  const latencyMs = () => pick([int(300), int(3_000), int(20_000)])
+  const latencyMs = () => pick([int(300), int(3_000), int(climate.slowest)])
 
   const settlement = (): Settlement => {
     const kind = draw()

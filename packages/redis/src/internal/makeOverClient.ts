@@ -39,17 +39,18 @@ const subscribeTo = (client: RedisClient, channel: string) => (heard: (message: 
 /** What ioredis puts before each key, but not before a channel. */
 const prefixOf = (client: RedisClient): string => client.options.keyPrefix ?? ""
 
-/** `time`: only tests have it in their hand. */
+/** `time`: only tests have it in their hand. `make`: an instance, or who only looks on. */
 export const makeOverClient = (
   client: RedisClient,
   input: OptionsInput,
-  time: TimeSource = "server"
+  time: TimeSource = "server",
+  make: typeof makeRedisState = makeRedisState
 ): Effect.Effect<RouterStateService, InvalidConfig, Scope.Scope> =>
   Effect.gen(function*() {
     const options = yield* decodeOptions(input)
     const { window } = yield* RouterOptions
     const keys = makeKeys({ namespace: options.namespace, windowMs: window, buckets: options.buckets })
-    return yield* makeRedisState({
+    return yield* make({
       id: randomUUID(),
       store: makeStore(client, options.commandTimeout),
       keys,

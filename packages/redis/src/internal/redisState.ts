@@ -13,7 +13,7 @@ import type { Store, StoreFailure } from "./Store.ts"
 import { decodeChange } from "./wire.ts"
 
 /** Changes kept for a reader that lags; it then loses the oldest. */
-const changesKept = 256
+export const changesKept = 256
 
 export interface StateParts {
   readonly id: string
@@ -51,7 +51,12 @@ export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateServ
       if (shared.line.length > 0) run(dispatch)
     }
 
-    yield* hello(fleet, instance)
+    const beat = Effect.async<StoreFailure | undefined>((resume) =>
+      fleet.beat((failure) => resume(Effect.succeed(failure)))
+    )
+    const failure = yield* hello(beat)
+    if (failure !== undefined) fleet.leave(failure)
+    else instance.flush()
     yield* parts.subscribe(makeListener(parts.id, instance, fleet, changes.offer))
     yield* keepInTouch(fleet, instance).pipe(Effect.forkScoped)
     yield* Effect.addFinalizer(() =>
@@ -65,7 +70,7 @@ export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateServ
     return makeService({ instance, fleet, shared, alone, changes: changes.values })
   })
 
-const makeInstance = (parts: StateParts, settings: RouterSettings, onChange: (change: StateChange) => void) =>
+export const makeInstance = (parts: StateParts, settings: RouterSettings, onChange: (change: StateChange) => void) =>
   Effect.map(Effect.clock, (clock) => {
     const { id, keys, options, store, time } = parts
     const layout = layoutOf(options.buckets)
@@ -76,19 +81,15 @@ const makeInstance = (parts: StateParts, settings: RouterSettings, onChange: (ch
     return new Instance({ id, clock, keys, layout, scripts, store, settings: own, options, ownTime, onChange })
   })
 
-/** The first word with Redis; without an answer the instance begins by itself. */
-const hello = (fleet: Fleet, instance: Instance): Effect.Effect<void> =>
+/** The first word with Redis, which may take a moment; answers why there was none. */
+export const hello = (ask: Effect.Effect<StoreFailure | undefined>): Effect.Effect<StoreFailure | undefined> =>
   Effect.gen(function*() {
-    const beat = Effect.async<StoreFailure | undefined>((resume) =>
-      fleet.beat((failure) => resume(Effect.succeed(failure)))
-    )
-    let failure = yield* beat
+    let failure = yield* ask
     for (let waitedMs = 0; failure !== undefined && waitedMs < firstMs; waitedMs += firstEveryMs) {
       yield* pause(firstEveryMs)
-      failure = yield* beat
+      failure = yield* ask
     }
-    if (failure !== undefined) fleet.leave(failure)
-    else instance.flush()
+    return failure
   })
 
 /** Heartbeats, and the way back. */
@@ -106,7 +107,7 @@ const keepInTouch = (fleet: Fleet, instance: Instance): Effect.Effect<never> => 
 }
 
 /** What other instances publish: that something has been freed, and what has changed. */
-const makeListener = (
+export const makeListener = (
   id: string,
   instance: Instance,
   fleet: Fleet,

@@ -32,6 +32,7 @@ export interface Sought {
   readonly url: Option.Option<string>
   readonly config: Option.Option<string>
   readonly redis: Option.Option<Redacted.Redacted>
+  readonly namespace: Option.Option<string>
 }
 
 /** Whatever went wrong, by the message that it was given. */
@@ -42,7 +43,7 @@ const nowhere = new Misused({
     + `--config FILE. There is no ${defaultConfig} here.`
 })
 
-export const openSource = ({ config, redis, url }: Sought) =>
+export const openSource = ({ config, namespace, redis, url }: Sought) =>
   Effect.gen(function*() {
     if (Option.isNone(url)) {
       const files = yield* FileSystem
@@ -50,10 +51,11 @@ export const openSource = ({ config, redis, url }: Sought) =>
         return yield* nowhere
       }
       const { openConfigured } = yield* Effect.promise(() => import("./configuredSource.ts"))
-      return yield* openConfigured(Option.getOrElse(config, () => defaultConfig), redis)
+      return yield* openConfigured(Option.getOrElse(config, () => defaultConfig), { namespace, redis })
     }
-    if (Option.isSome(config) || Option.isSome(redis)) {
-      return yield* new Misused({ message: "--url asks an application: it takes neither --config nor --redis." })
+    if (Option.isSome(config) || Option.isSome(redis) || Option.isSome(namespace)) {
+      const message = "--url asks an application: it takes no --config, --redis or --namespace."
+      return yield* new Misused({ message })
     }
     const { openRemote } = yield* Effect.promise(() => import("./remoteSource.ts"))
     return yield* openRemote(url.value)

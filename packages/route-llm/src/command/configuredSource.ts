@@ -11,17 +11,20 @@ import {
   TokenEstimator,
   toRouterOptions
 } from "@route-llm/core"
-import { Console, Context, Effect, Layer, Option, Redacted } from "effect"
+import { Console, Context, Effect, Layer, Logger, LogLevel, Option, type Redacted } from "effect"
 import { fromYaml } from "../ConfigFile.ts"
 import { checkConfig } from "../internal/checkConfig.ts"
 import { entryWithoutClient } from "../internal/entries.ts"
-import { sharedState } from "../internal/sharedState.ts"
+import { observedState } from "../internal/sharedState.ts"
 import { Failed } from "./outcomes.ts"
-import { failedBy, type Source } from "./Source.ts"
+import { failedBy, type Sought, type Source } from "./Source.ts"
 
 /** Where the router's state is; only an application's own router is without a shared one. */
-const stateAt = (redisUrl: Redacted.Redacted | undefined): Layer.Layer<RouterState, InvalidConfig> =>
-  redisUrl === undefined ? RouterState.layerMemory : sharedState(redisUrl)
+const stateAt = (
+  redisUrl: Redacted.Redacted | undefined,
+  namespace: Option.Option<string>
+): Layer.Layer<RouterState, InvalidConfig> =>
+  redisUrl === undefined ? RouterState.layerMemory : observedState(redisUrl, Option.getOrUndefined(namespace))
 
 /** A router over the configuration's providers that has no client to call them with. */
 const routerOver = (config: RouterConfig, State: Layer.Layer<RouterState, InvalidConfig>) => {
@@ -37,7 +40,9 @@ const routerOver = (config: RouterConfig, State: Layer.Layer<RouterState, Invali
     Layer.provide(Providers),
     Layer.provide([ProviderRegistry.layer, State]),
     Layer.provide(RouterOptions.layer(toRouterOptions(config))),
-    Layer.provide(TokenEstimator.layerTiktoken)
+    Layer.provide(TokenEstimator.layerTiktoken),
+    // What goes wrong is in the answer.
+    Layer.provide(Logger.minimumLogLevel(LogLevel.None))
   )
 }
 
@@ -51,11 +56,11 @@ const note = (path: string): string =>
  * What a router over the configuration sees: of what its Redis shares, or of nothing yet. `redis` outranks the
  * configuration's `redis_url`.
  */
-export const openConfigured = (path: string, redis: Option.Option<Redacted.Redacted>) =>
+export const openConfigured = (path: string, { namespace, redis }: Pick<Sought, "namespace" | "redis">) =>
   Effect.gen(function*() {
     const written = yield* fromYaml(path, { check: checkConfig })
     const redisUrl = Option.getOrElse(redis, () => written.redisUrl)
-    const State = stateAt(redisUrl)
+    const State = stateAt(redisUrl, namespace)
     if (redisUrl === undefined) yield* Console.error(note(path))
     const router = Context.get(yield* Layer.build(routerOver(written, State)), Router)
     const source: Source = {

@@ -32,11 +32,15 @@ const options = {
   json: Options.boolean("json").pipe(Options.withDescription("Print the explanation as JSON, and nothing else"))
 }
 
-export const explain = Command.make("explain", options, ({ config, redis, url, ...asked }) =>
-  Effect.gen(function*() {
-    const { openSource } = yield* Effect.promise(() => import("./Source.ts"))
-    const { run } = yield* Effect.promise(() => import("./runExplain.ts"))
-    return yield* run(openSource({ config, redis, url }), asked)
-  }).pipe(Effect.scoped)).pipe(
-    Command.withDescription("Where a request would go now, and why; nothing is sent")
-  )
+export const explain = Command.make(
+  "explain",
+  options,
+  ({ config, namespace, redis, url, ...asked }) =>
+    Effect.gen(function*() {
+      const { openSource } = yield* Effect.promise(() => import("./Source.ts"))
+      const { run } = yield* Effect.promise(() => import("./runExplain.ts"))
+      return yield* run(openSource({ config, namespace, redis, url }), asked)
+    }).pipe(Effect.scoped)
+).pipe(
+  Command.withDescription("Where a request would go now, and why; nothing is sent")
+)

@@ -22,5 +22,9 @@ export const sourceOptions = {
   redis: Options.redacted("redis").pipe(
     Options.withDescription("The Redis that a fleet shares, instead of the configuration's redis_url"),
     Options.optional
+  ),
+  namespace: Options.text("namespace").pipe(
+    Options.withDescription("Which of the pictures in that Redis; \"default\" where the applications name none"),
+    Options.optional
   )
 }

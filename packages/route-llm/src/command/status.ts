@@ -27,10 +27,10 @@ const options = {
 export const status = Command.make(
   "status",
   options,
-  ({ config, interval, json, redis, url, watch }) =>
+  ({ config, interval, json, namespace, redis, url, watch }) =>
     Effect.gen(function*() {
       const { openSource } = yield* Effect.promise(() => import("./Source.ts"))
-      const source = yield* openSource({ config, redis, url })
+      const source = yield* openSource({ config, namespace, redis, url })
       const run = yield* Effect.promise(() => import("./runStatus.ts"))
       return yield* watch ? run.watch(source, { seconds: interval, json }) : run.once(source, json)
     }).pipe(Effect.scoped)

@@ -24,7 +24,7 @@ import { skips, suiteRig } from "./rigs/suite.ts"
 const operations = 250
 const only = process.env.DIFFERENTIAL_SEED
 const seeds = only === undefined
-  ? Array.from({ length: Number(process.env.DIFFERENTIAL_SEEDS ?? 30) }, (_, index) => index + 1)
+  ? Array.from({ length: Number(process.env.DIFFERENTIAL_SEEDS ?? 40) }, (_, index) => index + 1)
   : [Number(only)]
 
 /** Lua and JavaScript may round a power or a root differently in the last place. */

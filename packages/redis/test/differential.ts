@@ -133,8 +133,10 @@ const climates: ReadonlyArray<Climate> = [
   },
   // Slow vendors that tell now and then what is left of a key that others use too.
   { ...wild, limited: 0.6, tells: 0.5, succeeds: 0.7, rated: 0, spent: 0, leaps: 0.05, slowest: 120_000 },
+  // Vendors that hang.
+  { ...wild, limited: 0, tells: 0, succeeds: 0.4, rated: 0, spent: 0, largest: 300, leaps: 0.05, slowest: 240_000 },
   // Few calls at a time, one by one.
-  { ...wild, limited: 0.5, tells: 0.1, succeeds: 0.8, largest: 300, leaps: 0.1, concurrent: 1 }
+  { ...wild, limited: 3, tells: 0.02, succeeds: 0.8, largest: 300, leaps: 0.1, concurrent: 1 }
 ]
 
 /** One seed's world: providers, options, and how its operations are drawn. */
@@ -198,7 +200,7 @@ export const world = (
     outputTokens: pick([int(200), int(2_000), Number.NaN]),
     ...(chance(0.2) ? { cachedInputTokens: int(100), cacheWriteTokens: int(100) } : {})
   })
-  const latencyMs = () => pick([int(300), int(3_000), int(climate.slowest)])
+  const latencyMs = () => pick([int(climate.slowest / 60), int(climate.slowest / 6), int(climate.slowest)])
 
   const settlement = (): Settlement => {
     const kind = draw()

@@ -181,6 +181,8 @@ export const restore = (
     sums: [at("latelyRequests"), at("latelyInput"), at("latelyOutput")],
     cells: lately
   })
+  // A grant changes them at Redis only.
+  if (lately === undefined) windows.lately.reconcile()
   windows.day.restore({ head: at("dayHead"), sums: [at("dayRequests"), at("dayTokens")], cells: day })
   provider.inFlightNow.requests = at("inFlightRequests")
   provider.inFlightNow.input = at("inFlightInput")

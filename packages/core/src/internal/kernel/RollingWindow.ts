@@ -125,6 +125,24 @@ export class RollingWindow {
     }
   }
 
+  /**
+   * Where the sums were taken over without the cells: what they have beyond what is known is taken to be new, so that it
+   * rolls out a little late rather than never; what they lack is missing from the newest.
+   */
+  reconcile(): void {
+    const { columns, size } = this
+    for (let column = 0; column < columns; column++) {
+      let beyond = this.#sums[column]!
+      for (let cell = column; cell < this.#cells.length; cell += columns) beyond -= this.#cells[cell]!
+      for (let age = 0; age < size && beyond !== 0; age++) {
+        const cell = this.#slotBefore(age) * columns + column
+        const added = Math.max(-this.#cells[cell]!, beyond)
+        this.#cells[cell]! += added
+        beyond -= added
+      }
+    }
+  }
+
   #advance(): void {
     this.#head++
     this.#slot = this.#slot + 1 === this.size ? 0 : this.#slot + 1

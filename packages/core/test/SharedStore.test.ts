@@ -1,0 +1,31 @@
+import { expect, it } from "@effect/vitest"
+import { RouterEvent, RouterState, type RouterStateService, type StateChange } from "@route-llm/core"
+import { RouterTest } from "@route-llm/core/testing"
+import { Effect, Layer, Schema, Stream, TestClock } from "effect"
+import { describe } from "vitest"
+import { hearing } from "./heard.ts"
+
+describe("a router tells", () => {
+  it.effect("that a shared store is away, and back", () => {
+    const message = "connect ECONNREFUSED redis://user:pass-word@store:6379/0"
+    const told: ReadonlyArray<StateChange> = [
+      { _tag: "StateFailed", reason: "unreachable", message, policy: "share", atMs: 7 },
+      { _tag: "StateRecovered", afterMs: 1_500, atMs: 8 }
+    ]
+    const later = Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep("1 second"))), Stream.fromIterable(told))
+    const Away = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (state): RouterStateService => ({ ...state, changes: later }))
+    ).pipe(Layer.provide(RouterState.layerMemory))
+    return Effect.gen(function*() {
+      const heard = yield* hearing
+      yield* TestClock.adjust("1 second")
+      const said = "connect ECONNREFUSED redis://…@store:6379/0"
+      expect(heard).toEqual([
+        { _tag: "StateFailed", reason: "unreachable", message: said, policy: "share", timestamp: 1_000 },
+        { _tag: "StateRecovered", afterMs: 1_500, timestamp: 1_000 }
+      ])
+      expect(heard.every(Schema.is(RouterEvent))).toBe(true)
+    }).pipe(Effect.scoped, Effect.provide(RouterTest.layer({ a: {} }, {}, Away)))
+  })
+})

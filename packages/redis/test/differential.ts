@@ -132,11 +132,11 @@ const climates: ReadonlyArray<Climate> = [
     leaps: 0.02
   },
   // Slow vendors that tell now and then what is left of a key that others use too.
-  { ...wild, limited: 0.6, tells: 0.5, succeeds: 0.7, rated: 0, spent: 0, leaps: 0.05, slowest: 120_000 },
+  { ...wild, limited: 0.6, tells: 0.5, succeeds: 0.7, rated: 0.5, spent: 0, leaps: 0.05, slowest: 120_000 },
   // Vendors that hang.
   { ...wild, limited: 0, tells: 0, succeeds: 0.4, rated: 0, spent: 0, largest: 300, leaps: 0.05, slowest: 240_000 },
   // Few calls at a time, one by one.
-  { ...wild, limited: 3, tells: 0.02, succeeds: 0.8, largest: 300, leaps: 0.1, concurrent: 1 }
+  { ...wild, limited: 3, tells: 0.2, succeeds: 0.8, largest: 300, leaps: 0.1, concurrent: 1 }
 ]
 
 /** One seed's world: providers, options, and how its operations are drawn. */
@@ -188,12 +188,17 @@ export const world = (
     affinity: { ttl: pick([5_000, 3_600_000]) }
   }
 
-  const reading = (): LimitReading => ({
-    dimension: pick(["requests", "tokens", "inputTokens", "outputTokens", "requestsPerDay", "tokensPerDay"] as const),
-    limit: maybe(0.7, () => pick([0, 5 + int(40), 2_000 + int(50_000)])),
-    remaining: maybe(0.7, () => pick([0, 0, int(30), int(30_000)])),
-    resetMs: maybe(0.7, () => pick([0, int(1_000), int(60_000), int(86_400_000)]))
-  })
+  const reading = (): LimitReading => {
+    const dimensions = ["requests", "tokens", "inputTokens", "outputTokens", "requestsPerDay", "tokensPerDay"] as const
+    const dimension = pick(dimensions)
+    const few = dimension.startsWith("requests") || chance(0.2)
+    return {
+      dimension,
+      limit: maybe(0.7, () => pick([0, few ? 5 + int(40) : 2_000 + int(50_000)])),
+      remaining: maybe(0.7, () => pick([0, 0, int(30), int(30_000)])),
+      resetMs: maybe(0.7, () => pick([0, int(1_000), int(60_000), int(86_400_000)]))
+    }
+  }
   const readings = () => maybe(climate.tells, () => Array.from({ length: 1 + int(3) }, reading))
   const usage = (): Usage => ({
     inputTokens: pick([int(200), int(3_000), int(3_000) + draw(), -1]),

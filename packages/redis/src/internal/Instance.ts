@@ -72,6 +72,8 @@ export class Instance {
   #ids = 0
   #sending = 0
   #isScheduled = false
+  /** Of the command whose answer is being read. */
+  #sentMs = 0
   readonly #serverClock: ServerClock
 
   constructor(readonly with_: InstanceOptions) {
@@ -117,7 +119,9 @@ export class Instance {
     done: (answer: Answer) => void
   ): void {
     const { ownTime, scripts, store } = this.with_
-    store.run(scripts[script], keys, ownTime ? [...args, String(this.localMs)] : args, (answer) => {
+    const sentMs = this.localMs
+    store.run(scripts[script], keys, ownTime ? [...args, String(sentMs)] : args, (answer) => {
+      this.#sentMs = sentMs
       try {
         done(answer)
       } catch (cause) {
@@ -135,7 +139,7 @@ export class Instance {
   /** What every answer begins with: Redis' time, its state's birth. */
   head(reader: RowReader): Head {
     const nowMs = reader.double()
-    if (!this.with_.ownTime) this.#serverClock.observe(nowMs, this.localMs)
+    if (!this.with_.ownTime) this.#serverClock.observe(nowMs, this.#sentMs, this.localMs)
     this.mirror.heardAtMs = this.localMs
     return { nowMs, born: reader.double() }
   }

@@ -18,6 +18,8 @@ export default defineConfig({
     // Machines that run tests are busy: what hangs is found all the same, and nothing fails for being slow.
     testTimeout: 30_000,
     pool: "threads",
+    // Both cores: by itself it leaves one free.
+    poolOptions: { threads: { minThreads: 2, maxThreads: 2 } },
     isolate: false
   }
 })

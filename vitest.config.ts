@@ -14,9 +14,9 @@ export default defineConfig({
   },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/test/**/*.test.ts", "test/**/*.test.ts"],
-    // No state of their own to keep apart, and half the time: a file of tests takes the modules that the last one loaded.
     // Machines that run tests are busy: what hangs is found all the same, and nothing fails for being slow.
     testTimeout: 30_000,
+    // No state of their own to keep apart, and half the time: a file of tests takes the modules that the last one loaded.
     pool: "threads",
     // Both cores: by itself it leaves one free.
     poolOptions: { threads: { minThreads: 2, maxThreads: 2 } },

@@ -57,7 +57,7 @@ interface Ended {
   readonly stderr: string
 }
 
-/** A child process without the keys that may be in the environment; it is killed after 20 seconds. */
+/** A child process without the keys that may be in the environment; it is killed after a minute and a half. */
 const node = (...args: ReadonlyArray<string>): Promise<Ended> =>
   new Promise((resolve) => {
     const options = { cwd: root, env: { PATH: process.env["PATH"], NO_COLOR: "1" }, timeout: 90_000 }

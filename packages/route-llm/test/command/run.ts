@@ -1,13 +1,12 @@
 import { LoopbackVendor, noLatency } from "@route-llm/providers/testing"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Readable } from "node:stream"
-import { pipeline } from "node:stream/promises"
 import { fileURLToPath } from "node:url"
 import OpenAI from "openai"
 import { LLMRouter } from "route-llm"
+import { listener } from "../listener.ts"
 
 export const root = fileURLToPath(new URL("../../../../", import.meta.url))
 
@@ -59,25 +58,6 @@ export const routeLlm = async (
     child.stdin.end(input ?? "")
   })
 }
-
-/** A web-standard handler on a Node server, as the documents have it for Express. */
-const listener =
-  (handler: (request: Request) => Promise<Response>) => async (request: IncomingMessage, response: ServerResponse) => {
-    const hasBody = request.method === "POST"
-    const answer = await handler(
-      new Request(new URL(request.url ?? "/", "http://localhost"), {
-        method: request.method ?? "GET",
-        headers: new Headers(
-          Object.entries(request.headers).map(([name, value]): [string, string] => [name, `${value}`])
-        ),
-        ...(hasBody ? { body: Readable.toWeb(request) as ReadableStream, duplex: "half" } : {})
-      })
-    )
-    response.writeHead(answer.status, Object.fromEntries(answer.headers))
-    if (answer.body === null) return void response.end()
-    // Whoever leaves breaks it off.
-    await pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), response).catch(() => {})
-  }
 
 /** Serves a handler on a free port of this machine, until the scope closes; its address. */
 export const serve = (handler: (request: Request) => Promise<Response>) =>

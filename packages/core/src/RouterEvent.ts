@@ -176,7 +176,7 @@ export type StateFailurePolicy = typeof StateFailurePolicy.Type
 
 /** The store behind the router failed. @since 0.1.0 */
 export const StateFailed = Schema.TaggedStruct("StateFailed", {
-  /** What it was asked for, where one request found out. */
+  /** What it was asked for, where one request found out; a look at it (`snapshot`) is told once, until one succeeds. */
   operation: Schema.optional(Schema.Literal("reserve", "settle", "snapshot", "explain")),
   reason: StateFailure,
   /** The store's own words, without credentials. */
@@ -189,7 +189,7 @@ export const StateFailed = Schema.TaggedStruct("StateFailed", {
 /** @since 0.1.0 */
 export interface StateFailed extends Schema.Schema.Type<typeof StateFailed> {}
 
-/** The shared store is back, and knows what this instance did meanwhile. @since 0.1.0 */
+/** The shared store is back, and knows what this instance did meanwhile; or it can be looked at again. @since 0.1.0 */
 export const StateRecovered = Schema.TaggedStruct("StateRecovered", {
   /** Since it failed. */
   afterMs: Finite,

@@ -8,7 +8,7 @@ import type { Browser, Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { relayed } from "../../src/dashboard/relayed.ts"
 import { serveDashboard } from "../../src/dashboard/serveDashboard.ts"
-import { App, attemptAt, reportAt, startedAt } from "./App.ts"
+import { App, attemptAt, endedAt, reportAt, startedAt } from "./App.ts"
 import { launch, screenshot, skipBrowser, watch } from "./browser.ts"
 
 const eventually = <A>(read: () => Promise<A>) => expect.poll(read, { timeout: 15_000 })
@@ -165,8 +165,16 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     expect(await lines.count()).toBe(3)
     await page.keyboard.press("p")
     await eventually(() => lines.count()).toBe(5)
+    app.tell(endedAt(6, "NoCapacity"), endedAt(7, "NoCapacity"), attemptAt(8), endedAt(9, "NoCapacity"))
+    await eventually(() => lines.count()).toBe(8)
+    expect(await lines.nth(2).innerText()).toBe(
+      "12:00:07\nrouter\nNot served: no capacity × 2\n2 times\nsince 12:00:06"
+    )
     await page.getByRole("button", { name: "Only trouble" }).click()
-    await eventually(() => lines.count()).toBe(2)
+    await eventually(() => lines.count()).toBe(3)
+    // What lay between them is left out, so they are one.
+    expect(await lines.first().ariaSnapshot()).toContain("router Not served: no capacity 3 times since 12:00:06")
+    await screenshot(page, "folded")
   }, 60_000)
 
   it("stands ten thousand routes at once: what it keeps and draws is bounded", async () => {

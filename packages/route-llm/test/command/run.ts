@@ -59,6 +59,27 @@ export const routeLlm = async (
   })
 }
 
+/** Runs the dashboard on a free port until `use` is through with the page's address. */
+export const withDashboard = async <A>(
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+  use: (address: string) => Promise<A>
+): Promise<{ readonly ran: Ran; readonly used: A }> => {
+  let using: Promise<A> | undefined
+  const ran = await routeLlm(["dashboard", "--port", "0", ...args], {
+    env,
+    onOutput: (stdout, stop) => {
+      const [, address] = / is on (http:\S+)\. /.exec(stdout) ?? []
+      if (address === undefined || using !== undefined) return
+      using = use(address).finally(stop)
+      // Where it fails it is heard of below.
+      using.catch(() => {})
+    }
+  })
+  if (using === undefined) throw new Error(`no address in ${JSON.stringify(ran)}`)
+  return { ran, used: await using }
+}
+
 /** Serves a handler on a free port of this machine, until the scope closes; its address. */
 export const serve = (handler: (request: Request) => Promise<Response>) =>
   Effect.acquireRelease(

@@ -39,6 +39,14 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
     "high priority: only"
   ],
+  "prometheus.ts": [
+    "text/plain; version=0.0.4; charset=utf-8",
+    "route_llm_fallbacks_total{from=\"first\",to=\"second\",because=\"overloaded\"} 1",
+    "route_llm_limit{provider=\"first\",dimension=\"requests\"} 500",
+    "route_llm_limit{provider=\"second\",dimension=\"requests\"} 50",
+    "route_llm_limit_used{provider=\"first\",dimension=\"requests\"} 1",
+    "route_llm_limit_used{provider=\"second\",dimension=\"requests\"} 1"
+  ],
   "streaming.ts": [
     "I wandered lonely as a cloud",
     "That floats on high o'er vales and hills",

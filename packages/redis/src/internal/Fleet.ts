@@ -62,7 +62,7 @@ export class Fleet {
     if (before !== "shared") return
     const { localMs, mirror, nowMs, own, place } = instance
     instance.awaySinceMs = localMs
-    this.#hasLost = failure.kind === "lost"
+    this.#hasLost = failure.reason === "lost"
     own.begin(
       { ledger: mirror.ledger, isFresh: localMs - mirror.heardAtMs < 2 * options.heartbeat },
       {
@@ -74,7 +74,7 @@ export class Fleet {
     )
     onChange({
       _tag: "StateFailed",
-      reason: failure.kind,
+      reason: failure.reason,
       message: failure.message,
       policy: options.onStateFailure,
       atMs: nowMs

@@ -125,7 +125,7 @@ export class Instance {
       try {
         done(answer)
       } catch (cause) {
-        done(new StoreFailure({ kind: "refused", detail: `an answer that cannot be read (${String(cause)})` }))
+        done(new StoreFailure({ reason: "refused", detail: `an answer that cannot be read (${String(cause)})` }))
       }
     })
   }
@@ -235,6 +235,6 @@ export class Instance {
   /** A state that came into being after the one this instance knows has lost what that one held. */
   checkBirth(born: number): void {
     if (born === this.born || Number.isNaN(this.born)) return
-    this.onFailure(new StoreFailure({ kind: "lost", detail: "Redis has lost the state" }))
+    this.onFailure(new StoreFailure({ reason: "lost", detail: "Redis has lost the state" }))
   }
 }

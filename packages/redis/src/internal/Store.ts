@@ -2,6 +2,7 @@
  * Runs the scripts. A command is answered, or given up after the command timeout: nothing here waits longer, whatever
  * the client's own settings are.
  */
+import type { StateFailure } from "@route-llm/core"
 import { Data } from "effect"
 import { type Cluster, Command, type Redis } from "ioredis"
 import type { Script } from "./scripts.ts"
@@ -15,10 +16,10 @@ export type RedisClient = Redis | Cluster
  * - `refused`: Redis answered with an error: out of memory, read-only, loading, a wrong type in a key;
  * - `lost`: it answers, and has forgotten what it held.
  */
-export type FailureKind = "timeout" | "unreachable" | "refused" | "lost"
+type Reason = Exclude<StateFailure, "fault">
 
 export class StoreFailure extends Data.TaggedError("StoreFailure")<{
-  readonly kind: FailureKind
+  readonly reason: Reason
   readonly detail: string
 }> {
   override get message(): string {
@@ -46,7 +47,7 @@ export interface Store {
 const failureOf = (error: unknown): StoreFailure => {
   const detail = error instanceof Error ? error.message : String(error)
   const isReply = error instanceof Error && error.name === "ReplyError"
-  return new StoreFailure({ kind: isReply ? "refused" : "unreachable", detail })
+  return new StoreFailure({ reason: isReply ? "refused" : "unreachable", detail })
 }
 
 export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
@@ -91,7 +92,7 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
       }
       const timer = setTimeout(() => {
         // Where this process itself was held up, the answer may be there already: it is read before this runs.
-        setImmediate(() => end(new StoreFailure({ kind: "timeout", detail: `no answer within ${timeoutMs} ms` })))
+        setImmediate(() => end(new StoreFailure({ reason: "timeout", detail: `no answer within ${timeoutMs} ms` })))
       }, timeoutMs)
       evaluate(script, keys, args).then(
         (reply) => end({ _tag: "Answered", reply: Array.isArray(reply) ? reply : [] }),

@@ -162,10 +162,10 @@ export const ask = (instance: Instance, demand: Demand, taken: Reservation | und
         if (reply instanceof StoreFailure) return fail(question.lease, reply)
         const answer = takeIn(instance, question, reply)
         if (answer === "late") {
-          return fail(question.lease, new StoreFailure({ kind: "timeout", detail: "it was held up for too long" }))
+          return fail(question.lease, new StoreFailure({ reason: "timeout", detail: "it was held up for too long" }))
         }
         if (answer === "lost") {
-          return fail(question.lease, new StoreFailure({ kind: "lost", detail: "it has lost the state" }))
+          return fail(question.lease, new StoreFailure({ reason: "lost", detail: "it has lost the state" }))
         }
         if (answer !== undefined) return end({ _tag: "Granted", reservation: answer })
         if (rest.length > 0) return askRest(rest)

@@ -71,7 +71,7 @@ export const makeReserving = (
       if (options.onStateFailure === "closed") {
         // Nobody goes on by himself, so there is nothing to wait for.
         if (instance.phase === "settling") return reserveShared(demand, restore)
-        return Effect.die(new StoreFailure({ kind: "unreachable", detail: "away, and nothing is sent without it" }))
+        return Effect.die(new StoreFailure({ reason: "unreachable", detail: "away, and nothing is sent without it" }))
       }
       mirror.follow(demand.providers, instance.nowMs)
       return inLine(alone, own.demand(demand, instance.nowMs), restore, {

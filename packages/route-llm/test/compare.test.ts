@@ -18,7 +18,7 @@ const demo = (...args: ReadonlyArray<string>) => routeLlm(["demo", ...args])
 const names = Object.values(strategies).map(({ name }) => name)
 
 it("puts every strategy through the same traffic, and prints the same report each time", async () => {
-  const args = ["--compare", "--json", "--duration", "30 seconds", "--seed", "3"]
+  const args = ["--compare", "--json", "--duration", "10 seconds", "--seed", "3"]
   const [{ stdout }, again] = await Promise.all([demo(...args), demo(...args)])
   expect(again.stdout).toBe(stdout)
   const { maxWaitSeconds, strategies: reports, vendors, workload } = JSON.parse(stdout)

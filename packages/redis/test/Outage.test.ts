@@ -7,7 +7,7 @@ import { RouterStateRedis } from "@route-llm/redis"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
-import { chats, during, excess, expectCounted, failed, isAnswered, quick, recovered } from "./rigs/outage.ts"
+import { chats, during, excess, expectCounted, failed, isAnswered, patient, quick, recovered } from "./rigs/outage.ts"
 import { type RedisServer, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -56,9 +56,6 @@ const outages: ReadonlyArray<Outage> = [
     reason: "refused"
   }
 ]
-
-/** Where only an answer that never comes is to be late: this machine may take long for one. */
-const patient = { commandTimeout: 2_000 }
 
 describe.skipIf(skips("own"))("Redis", () => {
   const rig = suiteRig(

@@ -21,12 +21,12 @@ const startDemo = async (...args: ReadonlyArray<string>) => {
 
 describe.skipIf(skipBrowser)("demo --dashboard", () => {
   it("moves its bars, opens and closes a circuit on screen, and is stale once the app has ended", async () => {
-    const { child, url } = await startDemo("--seed", "3", "--speed", "15")
+    const { child, url } = await startDemo("--seed", "3", "--speed", "10")
     const browser = await launch()
     const page = await browser.newPage({ viewport: { width: 1600, height: 1000 }, colorScheme: "dark" })
     const { errors, requested } = watch(page)
     try {
-      await page.goto(url)
+      await page.goto(url, { timeout: 90_000 })
       const used = async () => Number(await page.getByTestId("tpm-openai").getAttribute("aria-valuenow"))
       await expect.poll(used, { timeout: 60_000 }).toBeGreaterThan(0)
       const before = await used()

@@ -4,7 +4,7 @@ import { expect, it } from "vitest"
 import { root, routeLlm } from "./command/run.ts"
 
 it("plays the same traffic through the chain and through route-llm, which meets no 429", async () => {
-  const { stdout } = await routeLlm(["demo", "--json", "--duration", "1 minute", "--seed", "3", "--speed", "20"])
+  const { stdout } = await routeLlm(["demo", "--json", "--duration", "30 seconds", "--seed", "3", "--speed", "20"])
   const { strategies: [chain, router], workload } = JSON.parse(stdout)
   const ended = ({ refused, served }: { served: number; refused: Record<string, number> }) =>
     served + Object.values(refused).reduce((sum, count) => sum + count, 0)

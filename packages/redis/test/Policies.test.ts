@@ -3,7 +3,7 @@ import { RouterStateRedis } from "@route-llm/redis"
 import { Effect, Either, Exit, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
-import { chats, during, failed, isAnswered, quick, recovered } from "./rigs/outage.ts"
+import { chats, during, failed, isAnswered, patient, recovered } from "./rigs/outage.ts"
 import { connect, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -23,7 +23,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       const state = RouterStateRedis.layer({
         url: rig().url,
         namespace: "policies",
-        ...quick,
+        ...patient,
         instances: 2,
         onStateFailure
       })
@@ -75,7 +75,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
         const callsMs: Array<number> = []
         const called = Effect.sync(() => void callsMs.push(performance.now()))
         const provider = answering("a", { limits: { requests: limit }, called })
-        const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...quick, instances: 2 })
+        const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...patient, instances: 2 })
         const options = { window: windowMs, timeout: windowMs }
         const dying = yield* Scope.make()
         const first = yield* Scope.extend(startInstance(state, [provider], options), dying)
@@ -104,7 +104,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       const calls = { cutOff: 0, other: 0 }
       const provider = (whose: keyof typeof calls) =>
         answering("a", { limits: { requests: limit }, called: Effect.sync(() => void calls[whose]++) })
-      const shared = { namespace: "policies", ...quick, instances: 2 }
+      const shared = { namespace: "policies", ...patient, instances: 2 }
       const options = { waiting: { onSaturated: "fail" } } as const
       const client = yield* connect(rig().url)
       const cutOff = yield* startInstance(RouterStateRedis.layerClient(client, shared), [provider("cutOff")], options)

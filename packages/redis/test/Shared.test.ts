@@ -152,9 +152,10 @@ describe.skipIf(skips("own"))("two instances", () => {
     20_000
   )
 
-  it("goes on at once when Redis dies while it is asked", () =>
+  it("go on at once when Redis dies while it is asked", () =>
     run(Effect.gen(function*() {
-      const one = yield* instance()
+      // Nothing but the request itself finds out.
+      const one = yield* instance({}, "shared", { heartbeat: "1 hour" })
       const heard = yield* heardBy(one)
       yield* rig().freeze
       const asked = yield* Effect.fork(call(one, ask([spec("a")])))

@@ -103,7 +103,7 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
     giveUp: () => {
       // ioredis itself drops them without a word where `autoResendUnfulfilledCommands` is off.
       if (client instanceof Cluster || client.options.autoResendUnfulfilledCommands !== false) return
-      for (const end of [...pending]) {
+      for (const end of pending) {
         end(new StoreFailure({ kind: "unreachable", detail: "the connection was closed" }))
       }
     }

@@ -194,13 +194,13 @@ export class Fleet {
       "snapshot",
       [
         keys.meta,
-        keys.instances,
         keys.leases(id),
         keys.waiting,
-        ...dead.map(keys.leases),
-        ...specs.map(keys.provider)
+        ...specs.map(keys.provider),
+        keys.instances,
+        ...dead.map(keys.leases)
       ],
-      [id, flags, String(options.leaseTtl), String(dead.length), ...dead, ...specs.map(({ name }) => name)],
+      [id, String(specs.length), flags, String(options.leaseTtl), ...specs.map(({ name }) => name), ...dead],
       (answer) => {
         if (answer._tag === "StoreFailure") return done(answer)
         const reader = instance.reader(answer.reply)

@@ -4,7 +4,7 @@
  */
 import type { StateFailure } from "@route-llm/core"
 import { Data } from "effect"
-import { type Cluster, Command, type Redis } from "ioredis"
+import { Cluster, Command, type Redis } from "ioredis"
 import type { Script } from "./scripts.ts"
 
 /** What we ask of a client. */
@@ -42,6 +42,8 @@ export interface Store {
     args: ReadonlyArray<Argument>,
     done: (answer: Answer) => void
   ) => void
+  /** The connection has gone: what was sent and is not sent again is given up at once, and not only after the timeout. */
+  readonly giveUp: () => void
 }
 
 const failureOf = (error: unknown): StoreFailure => {
@@ -53,6 +55,7 @@ const failureOf = (error: unknown): StoreFailure => {
 export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
   /** Sent in full before, so that Redis should know them by their digests. */
   const known = new Set<string>()
+  const pending = new Set<(answer: Answer) => void>()
 
   // Not by the client's methods: with `enableAutoPipelining` they cannot take a command with an answer in bytes.
   const send = (name: string, args: ReadonlyArray<Argument>): Promise<unknown> => {
@@ -83,10 +86,8 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
 
   return {
     run: (script, keys, args, done) => {
-      let isPending = true
       const end = (answer: Answer) => {
-        if (!isPending) return
-        isPending = false
+        if (!pending.delete(end)) return
         clearTimeout(timer)
         done(answer)
       }
@@ -94,10 +95,18 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
         // Where this process itself was held up, the answer may be there already: it is read before this runs.
         setImmediate(() => end(new StoreFailure({ reason: "timeout", detail: `no answer within ${timeoutMs} ms` })))
       }, timeoutMs)
+      pending.add(end)
       evaluate(script, keys, args).then(
         (reply) => end({ _tag: "Answered", reply: Array.isArray(reply) ? reply : [] }),
         (error: unknown) => end(failureOf(error))
       )
+    },
+    giveUp: () => {
+      // ioredis itself drops them without a word where `autoResendUnfulfilledCommands` is off.
+      if (client instanceof Cluster || client.options.autoResendUnfulfilledCommands !== false) return
+      for (const end of pending) {
+        end(new StoreFailure({ reason: "unreachable", detail: "the connection was closed" }))
+      }
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What becomes of limits while Redis is away, as `onStateFailure` says. */
 import { RouterStateRedis } from "@route-llm/redis"
-import { Effect, Either, Exit, Scope } from "effect"
+import { Effect, Either, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
 import { chats, during, failed, isAnswered, patient, recovered } from "./rigs/outage.ts"
@@ -53,6 +53,22 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
     expect(away).toBeGreaterThanOrEqual(limit / 2)
     expect(back).toBe(limit)
   })
+
+  it("share: what fits the limit and no share of it waits for Redis, and is no mistake of the caller's", () =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const provider = answering("a", { limits: { tokens: 4_000 } })
+      const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...patient, instances: 100 })
+      const instance = yield* startInstance(state, [provider])
+      yield* rig().stop
+      const request = { messages: [{ role: "user", content: "Hello, World. ".repeat(100) }] } as const
+      const waits = yield* Effect.fork(instance.router.chat(request))
+      yield* failed(instance)
+      const refused = yield* Effect.flip(instance.router.chat({ ...request, onSaturated: "fail" }))
+      expect(refused).toMatchObject({ _tag: "NoCapacity", perProvider: [{ reason: "full", limit: 4_000 }] })
+      yield* rig().start
+      yield* recovered(instance)
+      expect(yield* Fiber.join(waits)).toMatchObject({ content: "fine" })
+    }))))
 
   it("open: each as though it were alone", async () => {
     const { away, errors } = await Effect.runPromise(served("open"))

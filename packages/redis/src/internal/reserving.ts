@@ -7,6 +7,7 @@ import { ask, type Asked } from "./asking.ts"
 import { unusedItem } from "./Batch.ts"
 import { inLine } from "./inLine.ts"
 import type { Instance } from "./Instance.ts"
+import { waitForLimit } from "./largerThanShare.ts"
 import type { LineRunner, Signal } from "./LineRunner.ts"
 import { pause } from "./pause.ts"
 import { StoreFailure } from "./Store.ts"
@@ -74,11 +75,12 @@ export const makeReserving = (
         return Effect.die(new StoreFailure({ reason: "unreachable", detail: "away, and nothing is sent without it" }))
       }
       mirror.follow(demand.providers, instance.nowMs)
-      return inLine(alone, own.demand(demand, instance.nowMs), restore, {
+      const decided = inLine(alone, own.demand(demand, instance.nowMs), restore, {
         take: (reservation) => granted(demand, reservation),
         confirm: (reservation) => confirmAlone(demand, reservation),
         giveBack: giveBackAlone
       })
+      return Effect.flatMap(decided, (signal) => waitForLimit({ alone, instance, restore }, demand, signal))
     })
 
   return { reserveAlone, reserveShared }

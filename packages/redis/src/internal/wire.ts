@@ -43,15 +43,19 @@ export const encodeItem = (item: Partial<Record<ItemName, number>>, tail: Readon
   return out
 }
 
+/** The same item in this place of this batch. A copy: the one that was sent before may be under way still. */
+export const addressed = (row: Buffer, place: Readonly<Record<"number" | "key" | "pin", number>>): Buffer => {
+  const out = Buffer.from(row)
+  out.writeDoubleLE(place.number, itemFields.number * 8)
+  out.writeDoubleLE(place.key, itemFields.key * 8)
+  out.writeDoubleLE(place.pin, itemFields.pin * 8)
+  return out
+}
+
 /** Reads what a script answered, from the front. */
 export class RowReader {
   #at = 0
   constructor(readonly buffer: Buffer, readonly layout: Layout) {}
-
-  /** Whether something is left. */
-  get isDone(): boolean {
-    return this.#at >= this.buffer.length
-  }
 
   double(): number {
     const value = this.buffer.readDoubleLE(this.#at)

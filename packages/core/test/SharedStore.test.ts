@@ -1,9 +1,25 @@
 import { expect, it } from "@effect/vitest"
-import { RouterEvent, RouterState, type RouterStateService, type StateChange } from "@route-llm/core"
+import { RouterEvent, RouterState, type RouterStateService, type StateChange, StateUnavailable } from "@route-llm/core"
 import { RouterTest } from "@route-llm/core/testing"
 import { Effect, Layer, Schema, Stream, TestClock } from "effect"
 import { describe } from "vitest"
 import { hearing } from "./heard.ts"
+
+describe("what a store says", () => {
+  const store = "store:6379/0"
+  it.each([
+    ["user:pass-word", "of a usual password"],
+    [":pa/ss", "of one with a slash"],
+    [":pa ss", "of one with white space"],
+    ["user:pa@ss", "of one with an @"],
+    [":pa\n//ss@", "of one with all of them"]
+  ])("is told without what stands before the host: %j, %s", (credentials) => {
+    const cause = new Error(`connect ECONNREFUSED redis://${credentials}@${store}`)
+    const { message } = new StateUnavailable({ cause })
+    expect(message).toContain(`connect ECONNREFUSED redis://…@${store}`)
+    expect(message).not.toMatch(/pa|ss\b/)
+  })
+})
 
 describe("a router tells", () => {
   it.effect("that a shared store is away, and back", () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "@effect/vitest"
-import { ProviderRegistry, Router, RouterMetrics } from "@route-llm/core"
+import { type Limits, ProviderRegistry, Router, RouterMetrics } from "@route-llm/core"
 import { failure, pieces, RouterTest } from "@route-llm/core/testing"
 import { Effect, Fiber, FiberRef, Layer, Metric, MetricLabel, TestClock } from "effect"
 import { describe } from "vitest"
@@ -101,6 +101,23 @@ describe("prometheus", () => {
         Array<string>(8).fill("0")
       )
     }).pipe(on("left", { a: {}, b: { script: [failure("quota")] } })))
+
+  it.effect("has 0 for a limit that has ended while its provider stays", () =>
+    Effect.gen(function*() {
+      const { providers, register } = yield* ProviderRegistry
+      const [a] = yield* providers
+      const guest = (limits: Limits) => register({ ...a!, name: "guest", limits })
+      const limits = Effect.map(scraped("ended"), (samples) =>
+        samples.filter((line) => line.startsWith("route_llm_limit") && line.includes("guest")))
+      yield* Effect.scoped(Effect.zipRight(guest({ requests: 7, tokens: 500 }), limits))
+      yield* guest({ requests: 7 })
+      expect(yield* limits).toEqual([
+        `route_llm_limit{provider="guest",dimension="requests"} 7`,
+        `route_llm_limit{provider="guest",dimension="tokens"} 0`,
+        `route_llm_limit_used{provider="guest",dimension="requests"} 0`,
+        `route_llm_limit_used{provider="guest",dimension="tokens"} 0`
+      ])
+    }).pipe(Effect.scoped, on("ended", { a: {} })))
 
   it.effect("keeps two routers apart by the labels that they were built with", () =>
     Effect.gen(function*() {

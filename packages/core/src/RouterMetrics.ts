@@ -10,7 +10,8 @@
  * `gen_ai.provider.name` is the provider's name in the router. Of the router itself:
  * - counters `route_llm.requests` (outcome, lane), `route_llm.attempts` (provider, outcome, reason),
  *   `route_llm.fallbacks` (from, to, because), `route_llm.circuit.moves` (provider, from, to), `route_llm.benches`
- *   (provider, because), `route_llm.limits.learned` (provider, dimension), `route_llm.state.failures` (operation);
+ *   (provider, because), `route_llm.limits.learned` (provider, dimension), `route_llm.state.failures` (operation,
+ *   reason) and `route_llm.state.recoveries`;
  * - histograms `route_llm.request.duration` (outcome, lane) and `route_llm.wait.duration` (lane), seconds;
  * - gauges, as of the last `Router.report`: `route_llm.limit` and `route_llm.limit.used` (provider, dimension),
  *   `route_llm.headroom`, `route_llm.in_flight` and `route_llm.benched` (provider), `route_llm.circuit.state` (provider,

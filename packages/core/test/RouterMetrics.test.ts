@@ -1,12 +1,20 @@
 import { expect, it } from "@effect/vitest"
-import { type Limits, ProviderRegistry, Router, RouterMetrics } from "@route-llm/core"
+import {
+  type Limits,
+  ProviderRegistry,
+  Router,
+  RouterMetrics,
+  RouterState,
+  type RouterStateService,
+  type StateChange
+} from "@route-llm/core"
 import { failure, pieces, RouterTest } from "@route-llm/core/testing"
-import { Effect, Fiber, FiberRef, Layer, Metric, MetricLabel, TestClock } from "effect"
+import { Effect, Fiber, FiberRef, Layer, Metric, MetricLabel, Stream, TestClock } from "effect"
 import { describe } from "vitest"
 import { makeMeters } from "../src/internal/metrics.ts"
 import { prometheusText } from "../src/internal/prometheus.ts"
 import type { RouteEvent } from "../src/RouterEvent.ts"
-import { chat } from "./heard.ts"
+import { chat, hello } from "./heard.ts"
 import { read } from "./streams.ts"
 
 /** Effect's metrics live in one registry a process; each test here finds its own by this label. */
@@ -118,6 +126,32 @@ describe("prometheus", () => {
         `route_llm_limit_used{provider="guest",dimension="tokens"} 0`
       ])
     }).pipe(Effect.scoped, on("ended", { a: {} })))
+
+  it.effect("counts the store's faults by what it was asked for and by their reason, and its returns", () => {
+    const told: ReadonlyArray<StateChange> = [
+      { _tag: "StateFailed", reason: "unreachable", message: "gone", policy: "share", atMs: 7 },
+      { _tag: "StateRecovered", afterMs: 1_500, atMs: 8 }
+    ]
+    const later = Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep("1 second"))), Stream.fromIterable(told))
+    const Away = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (state): RouterStateService => ({
+        ...state,
+        changes: later,
+        explain: () => Effect.die("broken")
+      }))
+    ).pipe(Layer.provide(RouterState.layerMemory))
+    return Effect.gen(function*() {
+      yield* Effect.flip((yield* Router).explain(hello))
+      yield* TestClock.adjust("1 second")
+      const samples = yield* scraped("faults")
+      expect([...starting(samples, "route_llm_state_failures_total")].sort()).toEqual([
+        `route_llm_state_failures_total{operation="explain",reason="fault"} 1`,
+        `route_llm_state_failures_total{reason="unreachable"} 1`
+      ])
+      expect(starting(samples, "route_llm_state_recoveries_total")).toEqual(["route_llm_state_recoveries_total 1"])
+    }).pipe(on("faults", { a: {} }, {}, Away))
+  })
 
   it.effect("keeps two routers apart by the labels that they were built with", () =>
     Effect.gen(function*() {

@@ -122,7 +122,12 @@ const stateMeters = (shared: Labels) => ({
   ),
   benches: counted(counter("route_llm.benches", "Providers set aside."), ["provider", "because"], shared),
   limits: counted(counter("route_llm.limits.learned", "Limits learned."), ["provider", "dimension"], shared),
-  failures: counted(counter("route_llm.state.failures", "Faults of the state's store."), ["operation"], shared)
+  failures: counted(
+    counter("route_llm.state.failures", "Faults of the state's store."),
+    ["operation", "reason"],
+    shared
+  ),
+  recoveries: counted(counter("route_llm.state.recoveries", "Times that the state's store came back."), [], shared)
 })
 
 /** One router's instruments. `shared` goes on each, so that those of two routers can be told apart. */
@@ -147,7 +152,9 @@ export const makeMeters = (shared: Labels) => {
         case "LimitLearned":
           return state.limits(1, event.provider, event.dimension)
         case "StateFailed":
-          return state.failures(1, event.operation ?? event.reason)
+          return state.failures(1, event.operation, event.reason)
+        case "StateRecovered":
+          return state.recoveries(1)
       }
     }
   }

@@ -215,8 +215,8 @@ export interface RouterStateService {
    * once.
    *
    * Call it in a region that cannot be interrupted, so that no grant is lost on its way; `restore` is what makes the
-   * wait, and only the wait, interruptible again. Interruption leaves the line, and gives back what was granted in the
-   * same moment.
+   * wait, and only the wait, interruptible again, and what it takes is told as the time waited. Interruption leaves the
+   * line, and gives back what was granted in the same moment.
    */
   readonly reserve: (demand: Demand, restore: Restore) => Effect.Effect<Decision>
   /**

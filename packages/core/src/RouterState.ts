@@ -127,6 +127,9 @@ export interface ProviderState {
   /** Moving averages: of whole calls, and to the first token of streamed ones. */
   readonly latencyMs: number
   readonly firstTokenMs: number
+  /** Nothing was measured yet: they are what `RouterOptions.latency.prior` takes every provider for. */
+  readonly latencyIsPrior?: boolean | undefined
+  readonly firstTokenIsPrior?: boolean | undefined
   readonly circuit: CircuitState
   /** While the circuit is open: how long until it lets a probe through; absent where it waits for `forceClose`. */
   readonly circuitRetryAfterMs?: number | undefined

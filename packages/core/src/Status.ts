@@ -56,6 +56,10 @@ export const ProviderStatus = Schema.Struct({
   avgLatencyMs: Finite,
   /** To the first token of streamed answers. */
   avgFirstTokenMs: Finite,
+  /** `true`: nothing was measured yet, and `avgLatencyMs` is what every provider is taken for until then. */
+  latencyIsPrior: Schema.optional(Schema.Boolean),
+  /** The same of `avgFirstTokenMs`. */
+  firstTokenIsPrior: Schema.optional(Schema.Boolean),
   inFlight: Finite,
   /** Every limit that is known, by dimension. */
   limits: Schema.partial(Schema.Record({ key: Dimension, value: LimitStatus })),

@@ -19,6 +19,8 @@ const toProviderStatus = (state: ProviderState): ProviderStatus => ({
   benchedBecause: state.benched?.because,
   avgLatencyMs: state.latencyMs,
   avgFirstTokenMs: state.firstTokenMs,
+  latencyIsPrior: state.latencyIsPrior,
+  firstTokenIsPrior: state.firstTokenIsPrior,
   inFlight: state.inFlight,
   limits: Object.fromEntries(state.limits.map(({ dimension, ...limit }): [string, LimitStatus] => [dimension, limit])),
   dryInMs: state.dryInMs,

@@ -224,8 +224,9 @@ const make = Effect.gen(function*() {
   const report = Effect.gen(function*() {
     const states = yield* snapshot
     const waiting = yield* state.waiting
+    const away = yield* state.away ?? Effect.succeed(undefined)
     const timestamp = yield* Clock.currentTimeMillis
-    const report = toReport(states, { timestamp, startedAt, waiting, tally: teller.tally() })
+    const report = toReport(states, { timestamp, startedAt, waiting, state: away, tally: teller.tally() })
     teller.reported(report)
     return report
   })

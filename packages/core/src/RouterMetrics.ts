@@ -15,7 +15,7 @@
  * - histograms `route_llm.request.duration` (outcome, lane) and `route_llm.wait.duration` (lane), seconds;
  * - gauges, as of the last `Router.report`: `route_llm.limit` and `route_llm.limit.used` (provider, dimension),
  *   `route_llm.headroom`, `route_llm.in_flight` and `route_llm.benched` (provider), `route_llm.circuit.state` (provider,
- *   state), `route_llm.waiting` (lane).
+ *   state), `route_llm.waiting` (lane), and `route_llm.state.away`, which follows the state's events too.
  *
  * Effect's registry is one a process. Two routers in it are told apart by the labels in force where their layers are
  * built: `RouterLive.pipe(Layer.locally(FiberRef.currentMetricLabels, [MetricLabel.make("router", "eu")]))`. A metric has

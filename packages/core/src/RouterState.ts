@@ -14,7 +14,7 @@ import { makeMemoryState } from "./internal/memoryState.ts"
 import type { ProviderSpec } from "./Provider.ts"
 import type { Dimension, LimitReading } from "./RateLimit.ts"
 import type { StateChange } from "./StateChange.ts"
-import type { CircuitState } from "./Status.ts"
+import type { CircuitState, StateAway } from "./Status.ts"
 
 /**
  * What one attempt asks of the ledger.
@@ -237,6 +237,8 @@ export interface RouterStateService {
     name: string,
     circuit: ForcedCircuit
   ) => Effect.Effect<boolean>
+  /** Of a shared store: whether this instance goes on without it at present, and how. */
+  readonly away?: Effect.Effect<StateAway | undefined> | undefined
   /** Requests in line. */
   readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>
   /**

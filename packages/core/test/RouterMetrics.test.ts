@@ -129,10 +129,10 @@ describe("prometheus", () => {
 
   it.effect("counts the store's faults by what it was asked for and by their reason, and its returns", () => {
     const told: ReadonlyArray<StateChange> = [
-      { _tag: "StateFailed", reason: "unreachable", message: "gone", policy: "share", atMs: 7 },
+      { _tag: "StateFailed", reason: "unreachable", message: "gone", policy: "closed", atMs: 7 },
       { _tag: "StateRecovered", afterMs: 1_500, atMs: 8 }
     ]
-    const later = Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep("1 second"))), Stream.fromIterable(told))
+    const later = Stream.tap(Stream.fromIterable(told), () => Effect.sleep("1 second"))
     const Away = Layer.effect(
       RouterState,
       Effect.map(RouterState, (state): RouterStateService => ({
@@ -143,7 +143,14 @@ describe("prometheus", () => {
     ).pipe(Layer.provide(RouterState.layerMemory))
     return Effect.gen(function*() {
       yield* Effect.flip((yield* Router).explain(hello))
+      const away = () =>
+        samplesOf(prometheusText(Metric.unsafeSnapshot()), "faults").filter((line) =>
+          line.startsWith("route_llm_state_away")
+        )
       yield* TestClock.adjust("1 second")
+      expect(away()).toEqual(["route_llm_state_away 1"])
+      yield* TestClock.adjust("1 second")
+      expect(away()).toEqual(["route_llm_state_away 0"])
       const samples = yield* scraped("faults")
       expect([...starting(samples, "route_llm_state_failures_total")].sort()).toEqual([
         `route_llm_state_failures_total{operation="explain",reason="fault"} 1`,

@@ -1,6 +1,7 @@
 /** The instruments. */
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { FellBack, RouteEnded, RouteEvent, RouterEvent } from "../RouterEvent.ts"
+import type { StatusReport } from "../Status.ts"
 import { gauges } from "./gauges.ts"
 import { counted, type Labels, overflow, remembered, series } from "./series.ts"
 
@@ -127,7 +128,8 @@ const stateMeters = (shared: Labels) => ({
     ["operation", "reason"],
     shared
   ),
-  recoveries: counted(counter("route_llm.state.recoveries", "Times that the state's store came back."), [], shared)
+  recoveries: counted(counter("route_llm.state.recoveries", "Times that the state's store came back."), [], shared),
+  away: counted(Metric.gauge("route_llm.state.away", { description: "1 while the shared state is away." }), [], shared)
 })
 
 /** One router's instruments. `shared` goes on each, so that those of two routers can be told apart. */
@@ -135,9 +137,13 @@ export const makeMeters = (shared: Labels) => {
   const attempt = attemptMeters(shared)
   const route = routeMeters(shared)
   const state = stateMeters(shared)
+  const reported = gauges(shared)
   return {
     attempt,
-    report: gauges(shared),
+    report: (report: StatusReport): void => {
+      state.away(report.state === undefined ? 0 : 1)
+      reported(report)
+    },
     /** All events but the end of an attempt. */
     event: (event: Exclude<RouterEvent, RouteEvent>): void => {
       switch (event._tag) {
@@ -152,9 +158,13 @@ export const makeMeters = (shared: Labels) => {
         case "LimitLearned":
           return state.limits(1, event.provider, event.dimension)
         case "StateFailed":
-          return state.failures(1, event.operation, event.reason)
+          state.failures(1, event.operation, event.reason)
+          // Where requests fail from now on, so do the reports.
+          if (event.policy !== undefined) state.away(1)
+          return
         case "StateRecovered":
-          return state.recoveries(1)
+          state.recoveries(1)
+          return state.away(0)
       }
     }
   }

@@ -134,12 +134,24 @@ const sums = ({ totals }: StatusReport): Cell => {
   ]
 }
 
+/** What the figures below are while the shared state is away. */
+const meanings = {
+  share: "limits are this instance's share of them",
+  open: "each instance goes on as though it were alone"
+} as const
+
+const away = ({ state }: StatusReport): ReadonlyArray<Cell> =>
+  state === undefined
+    ? []
+    : [[["warn", `the shared state is away, for ${span(state.sinceMs)}: ${meanings[state.policy]}`]]]
+
 /** The lines of a report, each at most as wide as the view. */
 export const statusLines = (report: StatusReport, { bars, paint, width }: View): ReadonlyArray<string> => {
   const line = (cell: Cell) => painted(clip([["plain", " "], ...cell], width), paint)
   return [
     line(heading(report)),
     line(sums(report)),
+    ...away(report).map(line),
     "",
     ...(report.providers.length === 0
       ? [line([["dim", "There is no provider."]])]

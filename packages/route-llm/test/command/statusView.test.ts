@@ -21,6 +21,16 @@ describe("statusLines", () => {
     ])
   })
 
+  it.each(
+    [
+      ["share", "limits are this instance's share of them"],
+      ["open", "each instance goes on as though it were alone"]
+    ] as const
+  )("says that the shared state is away, and what that means (%s)", (policy, meaning) => {
+    const lines = statusLines({ ...report(row()), state: { away: true, policy, sinceMs: 12_000 } }, plain)
+    expect(lines.slice(2, 4)).toEqual([` the shared state is away, for 12 s: ${meaning}`, ""])
+  })
+
   it("has a dash for a latency that is only a prior", () => {
     const cells = (changes: Parameters<typeof row>[0]) =>
       statusLines(report(row({ rpmLimit: undefined, ...changes })), plain)[4]!.trim().split(/  +/).slice(6, 8)

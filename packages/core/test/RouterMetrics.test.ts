@@ -160,16 +160,24 @@ describe("prometheus", () => {
     }).pipe(on("faults", { a: {} }, {}, Away))
   })
 
-  it.effect("keeps two routers apart by the labels that they were built with", () =>
+  it.effect("has nothing of another router with other labels", () =>
     Effect.gen(function*() {
-      yield* chat().pipe(on("one", { a: {} }))
-      const text = yield* Effect.zipRight(chat(), RouterMetrics.prometheus).pipe(
-        Effect.repeatN(1),
-        on("two", { a: {} })
-      )
-      const requests = (router: string) => starting(samplesOf(text, router), "route_llm_requests_total")
-      expect(requests("one")).toEqual([`route_llm_requests_total{outcome="success",lane="normal"} 1`])
-      expect(requests("two")).toEqual([`route_llm_requests_total{outcome="success",lane="normal"} 2`])
+      const scrape = Effect.zipRight(chat(), RouterMetrics.prometheus)
+      const one = yield* scrape.pipe(on("one", { a: {} }))
+      const two = yield* scrape.pipe(Effect.repeatN(1), on("two", { a: {} }))
+      const requests = (text: string) => starting(text.split("\n"), "route_llm_requests_total")
+      expect(requests(one)).toEqual([`route_llm_requests_total{router="one",outcome="success",lane="normal"} 1`])
+      expect(requests(two)).toEqual([`route_llm_requests_total{router="two",outcome="success",lane="normal"} 2`])
+    }))
+
+  it.effect("leaves no figure in the gauges of a router that is closed", () =>
+    Effect.gen(function*() {
+      const left = () =>
+        samplesOf(prometheusText(Metric.unsafeSnapshot()), "closed").filter((line) =>
+          /^route_llm_(limit|headroom|circuit_state)/.test(line) && !line.endsWith(" 0")
+        ).length
+      yield* Effect.map(scraped("closed"), () => expect(left()).toBe(3)).pipe(on("closed", { a: { rpm: 10 } }))
+      expect(left()).toBe(0)
     }))
 
   it.effect("tells the gauges to whoever reads them by himself, over and over", () =>

@@ -34,7 +34,7 @@ export const gauges = (shared: Labels) => {
     limits: ended(limits)
   })
   let before: ReadonlyMap<string, Named> = new Map()
-  return (report: StatusReport): void => {
+  return (report: Pick<StatusReport, "providers" | "waiting">): void => {
     for (const lane of lanes) waiting(report.waiting[lane], lane)
     const now = new Map(report.providers.map((provider) => [provider.name, provider]))
     const gone = [...before.values()].filter(({ name }) => !now.has(name)).map(left)

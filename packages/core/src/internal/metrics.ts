@@ -144,6 +144,11 @@ export const makeMeters = (shared: Labels) => {
       state.away(report.state === undefined ? 0 : 1)
       reported(report)
     },
+    /** The router closes: its gauges are 0 from then on. */
+    end: (): void => {
+      state.away(0)
+      reported({ providers: [], waiting: { high: 0, normal: 0, low: 0 } })
+    },
     /** All events but the end of an attempt. */
     event: (event: Exclude<RouterEvent, RouteEvent>): void => {
       switch (event._tag) {

@@ -1,5 +1,6 @@
 import { Explanation, RouterEvent, StatusReport } from "@route-llm/core"
 import { Effect, Schema } from "effect"
+import type { LLMRouter } from "route-llm"
 import { describe, expect, it } from "vitest"
 import { hello, makeApp, promised, readFrames, run } from "./support.ts"
 
@@ -161,4 +162,34 @@ it("/metrics has the router's figures in Prometheus' format", () =>
     expect(lines).toContainEqual(
       expect.stringMatching(/^route_llm_limit\{.*provider="openai".*dimension="requests".*\} 100$/)
     )
+  })))
+
+it("/metrics has the figures of one router of the process, under its name or its number", () =>
+  run(Effect.gen(function*() {
+    const requests = ({ statusHandler }: LLMRouter) =>
+      Effect.map(
+        Effect.flatMap(get(statusHandler, "/metrics"), (response) => promised(() => response.text())),
+        (text) => /^route_llm_requests_total.*$/m.exec(text)?.[0]
+      )
+    const counted = (name: string, count: number) =>
+      `route_llm_requests_total{router="${name}",outcome="success",lane="normal"} ${count}`
+    const one = yield* makeApp({ name: "one" })
+    const other = yield* makeApp({ name: "other" })
+    yield* promised(() => one.router.chat(hello))
+    yield* promised(() => one.router.chat(hello))
+    expect(yield* requests(one.router)).toBe(counted("one", 2))
+    expect(yield* requests(other.router)).toBeUndefined()
+    yield* promised(() => other.router.chat(hello))
+    expect(yield* requests(other.router)).toBe(counted("other", 1))
+
+    const nameOf = ({ router }: typeof one) =>
+      Effect.map(
+        Effect.zipRight(promised(() => router.chat(hello)), requests(router)),
+        (line = "") => /router="(\d+)"/.exec(line)?.[1]
+      )
+    const [first, second] = [yield* makeApp(), yield* makeApp()]
+    const number = yield* nameOf(first)
+    expect(yield* nameOf(second)).toBe(String(Number(number) + 1))
+    yield* promised(() => first.router.close())
+    expect(yield* nameOf(yield* makeApp())).toBe(number)
   })))

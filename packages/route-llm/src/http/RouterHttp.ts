@@ -5,7 +5,7 @@
  *
  * - `GET /status`: a `StatusReport`.
  * - `GET /events`: server-sent events. `event: <_tag>` with a `RouterEvent` as data; `event: status` with a
- *   `StatusReport` at once and then each second.
+ *   `StatusReport` at once and then each second, or `event: unavailable` with `{ "reason" }` where there is none.
  * - `POST /explain` with a `ChatRequest`, or `GET /explain?input=2000`: an `Explanation`. Beside `input`, which stands
  *   for the estimate, `maxTokens`, `priority`, `sessionId` and `forceProvider` may be given.
  * - `GET /metrics`: Prometheus' text format.
@@ -27,13 +27,14 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { type ChatRequest, Priority, Router, RouterMetrics, type RouterService } from "@route-llm/core"
 import { Cause, Chunk, Data, Effect, Predicate, Schedule, Schema, Stream } from "effect"
 import { errorResponse, headers, json } from "./responses.ts"
+import { stateWords } from "./stateWords.ts"
 
 /** Whatever the state's store said of its fault stays in the application. */
-const unavailable = errorResponse(503, "StateUnavailable", "The router's state is not available.")
+const unavailable = (fault: unknown) => errorResponse(503, "StateUnavailable", stateWords(fault))
 
 /** A fault of the store behind the router is a defect where it was only looked at. */
 const orUnavailable = Effect.catchAllCause((cause: Cause.Cause<never>) =>
-  Cause.isInterrupted(cause) ? Effect.failCause(cause) : Effect.succeed(unavailable)
+  Cause.isInterrupted(cause) ? Effect.failCause(cause) : Effect.succeed(unavailable(Cause.squash(cause)))
 )
 
 const status = Router.pipe(
@@ -66,12 +67,14 @@ const frame = (event: string, data: unknown): string => `event: ${event}\ndata: 
 /** What a browser waits before it comes back, in ms. */
 const retry = "retry: 2000\n\n"
 
+/** A reader is told why there is no status: that none comes it would only see after a while. */
+const unavailableFrame = (reason: string): string => frame("unavailable", { reason })
+
 const statusFrames = (router: RouterService): Stream.Stream<string> =>
   Stream.repeatEffectWithSchedule(
     router.report.pipe(
       Effect.map((report) => frame("status", report)),
-      // The reader sees by itself that nothing new comes.
-      Effect.catchAllDefect(() => Effect.succeed(": the router's state is not available\n\n"))
+      Effect.catchAllDefect((fault) => Effect.succeed(unavailableFrame(stateWords(fault))))
     ),
     Schedule.spaced("1 second")
   )
@@ -159,7 +162,9 @@ const explained = (request: ChatRequest, inputTokens: number | undefined) =>
     Effect.map((explanation) => json(explanation)),
     Effect.catchAll((error) =>
       Effect.succeed(
-        error._tag === "StateUnavailable" ? unavailable : errorResponse(statuses[error._tag], error._tag, error.message)
+        error._tag === "StateUnavailable"
+          ? unavailable(error.cause)
+          : errorResponse(statuses[error._tag], error._tag, error.message)
       )
     ),
     orUnavailable

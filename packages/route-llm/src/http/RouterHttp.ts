@@ -55,10 +55,17 @@ const readers = new WeakMap<RouterService, number>()
 
 const readersOf = (router: RouterService): number => readers.get(router) ?? 0
 
-const counted = (router: RouterService) =>
+const tooMany = `${mostReaders} readers follow the events already.`
+
+/** Whether the reader has a place. Many may have been let in by the time the first of them reads. */
+const placeOf = (router: RouterService): Stream.Stream<boolean> =>
   Stream.acquireRelease(
-    Effect.sync(() => readers.set(router, readersOf(router) + 1)),
-    () => Effect.sync(() => readers.set(router, readersOf(router) - 1))
+    Effect.sync(() => {
+      if (readersOf(router) >= mostReaders) return false
+      readers.set(router, readersOf(router) + 1)
+      return true
+    }),
+    (hasPlace) => Effect.sync(() => hasPlace && readers.set(router, readersOf(router) - 1))
   )
 
 /** JSON has no line breaks, so it is one line of data. */
@@ -90,16 +97,18 @@ const eventFrames = (router: RouterService): Stream.Stream<string> =>
 
 /** Ends with the router. */
 const frames = (router: RouterService): Stream.Stream<string> =>
-  Stream.flatMap(counted(router), () =>
-    Stream.merge(
-      eventFrames(router),
-      Stream.concat(Stream.make(retry), Stream.merge(statusFrames(router), heartbeats)),
-      { haltStrategy: "left" }
-    ))
+  Stream.flatMap(placeOf(router), (hasPlace) =>
+    hasPlace
+      ? Stream.merge(
+        eventFrames(router),
+        Stream.concat(Stream.make(retry), Stream.merge(statusFrames(router), heartbeats)),
+        { haltStrategy: "left" }
+      )
+      : Stream.make(retry, unavailableFrame(tooMany)))
 
 const events = Effect.map(Router, (router) =>
   readersOf(router) >= mostReaders
-    ? errorResponse(503, "TooManyReaders", `${mostReaders} readers follow the events already.`)
+    ? errorResponse(503, "TooManyReaders", tooMany)
     : HttpServerResponse.stream(Stream.encodeText(frames(router)), {
       contentType: "text/event-stream; charset=utf-8",
       // nginx would keep back what is small; some proxies would compress it, and wait for more.

@@ -109,6 +109,25 @@ describe("statusHandler", () => {
 describe("/explain", () => {
   const read = Schema.decodeUnknownSync(Explanation, { onExcessProperty: "error" })
 
+  it("lets 64 in of a hundred that come at once, and tells the others why not", () =>
+    run(Effect.gen(function*() {
+      const { router } = yield* makeApp()
+      const open = get(router.statusHandler, "/events")
+      const answers = yield* Effect.all(Array.from({ length: 100 }, () => open), { concurrency: "unbounded" })
+      // Who comes when 64 read already is refused at once.
+      const letIn = answers.filter(({ status }) => status === 200).map(readFrames)
+      expect(letIn.length).toBeGreaterThan(64)
+      const first = yield* Effect.forEach(letIn, ({ next }) => promised(() => next()), { concurrency: "unbounded" })
+      expect(first.filter((frame) => frame?.event === "status")).toHaveLength(64)
+      for (const [index, { next }] of letIn.entries()) {
+        if (first[index]?.event === "status") continue
+        const reason = "64 readers follow the events already."
+        expect(first[index]).toEqual({ event: "unavailable", data: { reason } })
+        expect(yield* promised(() => next())).toBeUndefined()
+      }
+      yield* Effect.forEach(letIn, ({ cancel }) => promised(() => cancel()), { discard: true })
+    })), 60_000)
+
   it("explains a size and a request, and sends nothing", () =>
     run(Effect.gen(function*() {
       const { router, vendor } = yield* makeApp()

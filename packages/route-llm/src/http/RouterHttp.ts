@@ -26,6 +26,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { type ChatRequest, Priority, Router, RouterMetrics, type RouterService } from "@route-llm/core"
 import { Cause, Chunk, Data, Effect, Predicate, Schedule, Schema, Stream } from "effect"
+import { only } from "./methods.ts"
 import { errorResponse, headers, json } from "./responses.ts"
 import { stateWords } from "./stateWords.ts"
 
@@ -202,5 +203,9 @@ export const routes: HttpRouter.HttpRouter<never, Router> = HttpRouter.empty.pip
   HttpRouter.get("/events", events),
   HttpRouter.get("/explain", explainSize),
   HttpRouter.post("/explain", explainRequest),
-  HttpRouter.get("/metrics", metrics)
+  HttpRouter.get("/metrics", metrics),
+  only("/status", "GET"),
+  only("/events", "GET"),
+  only("/explain", "GET", "POST"),
+  only("/metrics", "GET")
 )

@@ -40,7 +40,23 @@ describe("statusHandler", () => {
       const { router } = yield* makeApp()
       const missing = yield* get(router.statusHandler, "/llm/keys")
       expect([missing.status, yield* json(missing)]).toMatchObject([404, { error: { _tag: "NotFound" } }])
-      expect(yield* post(router.statusHandler, "/status", "{}")).toMatchObject({ status: 404 })
+      for (
+        const [method, path, allow] of [
+          ["POST", "/llm/status", "GET, HEAD"],
+          ["DELETE", "/events", "GET, HEAD"],
+          ["PUT", "/explain", "GET, HEAD, POST"],
+          ["OPTIONS", "/metrics", "GET, HEAD"]
+        ] as const
+      ) {
+        const wrong = yield* promised(() => router.statusHandler(new Request(`http://app.test${path}`, { method })))
+        expect([method, wrong.status, wrong.headers.get("allow"), yield* json(wrong)]).toMatchObject([
+          method,
+          405,
+          allow,
+          { error: { _tag: "MethodNotAllowed" } }
+        ])
+      }
+      expect(yield* post(router.statusHandler, "/llm/keys", "{}")).toMatchObject({ status: 404 })
       const head = yield* promised(() =>
         router.statusHandler(new Request("http://app.test/status", { method: "HEAD" }))
       )
@@ -93,22 +109,6 @@ describe("statusHandler", () => {
       yield* Effect.forEach([taken, ...readers], ({ cancel }) => promised(() => cancel()), { discard: true })
     })), 60_000)
 
-  it("ends the streams when the router closes, and says so from then on", () =>
-    run(Effect.gen(function*() {
-      const { router } = yield* makeApp()
-      const frames = readFrames(yield* get(router.statusHandler, "/events"))
-      yield* promised(() => frames.next())
-      yield* promised(() => router.close())
-      const drain = async (): Promise<string> => (await frames.next()) === undefined ? "ended" : drain()
-      expect(yield* promised(drain)).toBe("ended")
-      const late = yield* get(router.statusHandler, "/status")
-      expect([late.status, yield* json(late)]).toMatchObject([503, { error: { _tag: "RouterClosed" } }])
-    })))
-})
-
-describe("/explain", () => {
-  const read = Schema.decodeUnknownSync(Explanation, { onExcessProperty: "error" })
-
   it("lets 64 in of a hundred that come at once, and tells the others why not", () =>
     run(Effect.gen(function*() {
       const { router } = yield* makeApp()
@@ -127,6 +127,22 @@ describe("/explain", () => {
       }
       yield* Effect.forEach(letIn, ({ cancel }) => promised(() => cancel()), { discard: true })
     })), 60_000)
+
+  it("ends the streams when the router closes, and says so from then on", () =>
+    run(Effect.gen(function*() {
+      const { router } = yield* makeApp()
+      const frames = readFrames(yield* get(router.statusHandler, "/events"))
+      yield* promised(() => frames.next())
+      yield* promised(() => router.close())
+      const drain = async (): Promise<string> => (await frames.next()) === undefined ? "ended" : drain()
+      expect(yield* promised(drain)).toBe("ended")
+      const late = yield* get(router.statusHandler, "/status")
+      expect([late.status, yield* json(late)]).toMatchObject([503, { error: { _tag: "RouterClosed" } }])
+    })))
+})
+
+describe("/explain", () => {
+  const read = Schema.decodeUnknownSync(Explanation, { onExcessProperty: "error" })
 
   it("explains a size and a request, and sends nothing", () =>
     run(Effect.gen(function*() {
@@ -164,6 +180,19 @@ describe("/explain", () => {
       expect(yield* refusal("/explain?input=-1")).toEqual([400, "Unread"])
       expect(yield* refusal("/explain?priority=secret")).toEqual([400, "Unread"])
       expect(yield* refusal("/explain?forceProvider=nobody")).toEqual([404, "UnknownProvider"])
+      // A second question mark is one of the value's own.
+      expect(yield* refusal("/explain?input=5?secret")).toEqual([400, "Unread"])
+      expect(yield* refusal("/explain?sessionId=a?&forceProvider=nobody")).toEqual([404, "UnknownProvider"])
+      const deep = `${"[".repeat(200_000)}"secret"${"]".repeat(200_000)}`
+      for (
+        const text of [
+          deep,
+          `{"messages":${deep}}`,
+          `{"messages":[${JSON.stringify(hello.messages[0])}],"tools":${deep}}`
+        ]
+      ) {
+        expect(yield* refusal("/explain", text)).toEqual([400, "InvalidRequest"])
+      }
       const long = JSON.stringify({ messages: [{ role: "user", content: "secret ".repeat(1_300_000) }] })
       expect(yield* refusal("/explain", long)).toEqual([413, "Unread"])
     })))

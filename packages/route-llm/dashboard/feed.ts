@@ -73,6 +73,11 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
     if (link.peek().state !== "live") link.value = { state: "live" }
   }
 
+  const told = (event: RouterEvent) => {
+    onEvent(event)
+    if (event._tag === "StateFailed" && event.operation === "snapshot") lost("The shared state does not answer.")
+  }
+
   const open = () => {
     source?.close()
     const opened = new EventSource(url)
@@ -85,7 +90,7 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
       })
     on("status", heard)
     on("lost", ({ message }: { readonly message: string }) => lost(message))
-    for (const tag of tags) on(tag, onEvent)
+    for (const tag of tags) on(tag, told)
     opened.addEventListener("error", () => lost(unreachable))
   }
 

@@ -89,7 +89,7 @@ export const encodeBatch = (
   const providers = [...specs.keys()]
   const sessions = [...new Set(items.flatMap(({ sessionId }) => sessionId ?? []))]
   const first = 3
-  const args: Array<Argument> = [instance, options.full ? "1" : "0", String(providers.length), String(born)]
+  const args: Array<Argument> = [instance, String(providers.length), options.full ? "1" : "0", String(born)]
   for (const { figures, lease, number, sessionId, spec, tail } of items) {
     const key = spec === undefined ? 0 : providers.indexOf(keys.provider(spec)) + first + 1
     const pin = sessionId === undefined ? 0 : sessions.indexOf(sessionId) + first + providers.length + 1

@@ -70,7 +70,7 @@ export const makeService = ({ alone, changes, fleet, instance, shared }: Parts):
   /** Where requests fail while Redis is away, whoever only looks meets what they do; once it is back, it is asked. */
   const isAlone = () => policy === "closed" ? instance.phase === "away" : isAway()
   const unavailable = Effect.suspend(() =>
-    Effect.die(new StoreFailure({ kind: "unreachable", detail: "away, and nothing is known without it" }))
+    Effect.die(new StoreFailure({ reason: "unreachable", detail: "away, and nothing is known without it" }))
   )
 
   const looking = <A>(

@@ -221,14 +221,14 @@ it("/metrics has the figures of one router of the process, under its name or its
       )
     const counted = (name: string, count: number) =>
       `route_llm_requests_total{router="${name}",outcome="success",lane="normal"} ${count}`
-    const one = yield* makeApp({ name: "one" })
-    const other = yield* makeApp({ name: "other" })
+    const one = yield* makeApp({ name: "metrics of one" })
+    const other = yield* makeApp({ name: "metrics of the other" })
     yield* promised(() => one.router.chat(hello))
     yield* promised(() => one.router.chat(hello))
-    expect(yield* requests(one.router)).toBe(counted("one", 2))
+    expect(yield* requests(one.router)).toBe(counted("metrics of one", 2))
     expect(yield* requests(other.router)).toBeUndefined()
     yield* promised(() => other.router.chat(hello))
-    expect(yield* requests(other.router)).toBe(counted("other", 1))
+    expect(yield* requests(other.router)).toBe(counted("metrics of the other", 1))
 
     const nameOf = ({ router }: typeof one) =>
       Effect.map(
@@ -237,7 +237,7 @@ it("/metrics has the figures of one router of the process, under its name or its
       )
     const [first, second] = [yield* makeApp(), yield* makeApp()]
     const number = yield* nameOf(first)
-    expect(yield* nameOf(second)).toBe(String(Number(number) + 1))
+    expect(yield* nameOf(second)).not.toBe(number)
     yield* promised(() => first.router.close())
     expect(yield* nameOf(yield* makeApp())).toBe(number)
   })))

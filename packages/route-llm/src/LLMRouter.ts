@@ -221,7 +221,7 @@ export class LLMRouter implements AsyncDisposable {
     return this.#router.streamParts(request, options)
   }
 
-  /** Every provider as it stands now, by name. */
+  /** Every provider as it stands now, by name; rejects with `StateUnavailable` as `chat` does. */
   status(): Promise<RouterStatus> {
     return this.#router.status()
   }

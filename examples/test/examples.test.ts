@@ -42,11 +42,11 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "prometheus.ts": [
     "text/plain; version=0.0.4; charset=utf-8",
-    "route_llm_fallbacks_total{from=\"first\",to=\"second\",because=\"overloaded\"} 1",
-    "route_llm_limit{provider=\"first\",dimension=\"requests\"} 500",
-    "route_llm_limit{provider=\"second\",dimension=\"requests\"} 50",
-    "route_llm_limit_used{provider=\"first\",dimension=\"requests\"} 1",
-    "route_llm_limit_used{provider=\"second\",dimension=\"requests\"} 1"
+    "route_llm_fallbacks_total{router=\"1\",from=\"first\",to=\"second\",because=\"overloaded\"} 1",
+    "route_llm_limit{router=\"1\",provider=\"first\",dimension=\"requests\"} 500",
+    "route_llm_limit{router=\"1\",provider=\"second\",dimension=\"requests\"} 50",
+    "route_llm_limit_used{router=\"1\",provider=\"first\",dimension=\"requests\"} 1",
+    "route_llm_limit_used{router=\"1\",provider=\"second\",dimension=\"requests\"} 1"
   ],
   "streaming.ts": [
     "I wandered lonely as a cloud",

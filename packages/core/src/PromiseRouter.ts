@@ -10,7 +10,7 @@ import type { Explanation } from "./Explanation.ts"
 import { textOf } from "./internal/stream/toStream.ts"
 import { PromiseStream } from "./PromiseStream.ts"
 import { Router, type RouterService } from "./Router.ts"
-import { RouterClosed } from "./RouterError.ts"
+import { RouterClosed, StateUnavailable } from "./RouterError.ts"
 import type { RouterStatus, StatusReport } from "./Status.ts"
 import type { StreamOptions, StreamPart } from "./StreamPart.ts"
 
@@ -21,6 +21,10 @@ export interface CallOptions {
   /** Aborts the call under way on the wire and frees what it reserved; the promise rejects with `signal.reason`. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** What only looks dies with the state; whoever has no Effect is told as by `chat`. */
+const looking = <A>(look: (router: RouterService) => Effect.Effect<A>) =>
+  Effect.catchAllDefect(Effect.flatMap(Router, look), (cause) => new StateUnavailable({ cause }))
 
 /**
  * @since 0.1.0
@@ -55,13 +59,14 @@ export class PromiseRouter<E> implements AsyncDisposable {
     return this.#stream(request, options, identity)
   }
 
+  /** As `Router.status`; rejects with `StateUnavailable` where the state cannot be looked at. */
   status(): Promise<RouterStatus> {
-    return this.#run(Effect.flatMap(Router, (router) => router.status))
+    return this.#run(looking((router) => router.status))
   }
 
-  /** As `Router.report`. */
+  /** As `Router.report`; rejects with `StateUnavailable` where the state cannot be looked at. */
   report(): Promise<StatusReport> {
-    return this.#run(Effect.flatMap(Router, (router) => router.report))
+    return this.#run(looking((router) => router.report))
   }
 
   /** As `Router.explain`: where the request would go now, and why. Nothing is sent. */

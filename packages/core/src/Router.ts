@@ -31,7 +31,8 @@
  *
  * @since 0.1.0
  */
-import { Cause, Clock, Context, Duration, Effect, identity, Layer, Random, type Scope, Stream } from "effect"
+import { Cause, Clock, Context, Duration, Effect, identity, Layer, type MetricLabel, Random } from "effect"
+import { type Scope, Stream } from "effect"
 import type { ChatRequest } from "./ChatRequest.ts"
 import type { ChatResponse } from "./ChatResponse.ts"
 import type { Explanation } from "./Explanation.ts"
@@ -120,6 +121,8 @@ export interface RouterService {
    * loses the oldest, and never slows a request.
    */
   readonly events: Stream.Stream<RouterEvent>
+  /** On each of its metrics: those in force where its layer was built. */
+  readonly metricLabels: ReadonlyArray<MetricLabel.MetricLabel>
 }
 
 const make = Effect.gen(function*() {
@@ -128,7 +131,8 @@ const make = Effect.gen(function*() {
   const settings = yield* RouterOptions
   const estimator = yield* TokenEstimator
   const startedAt = yield* Clock.currentTimeMillis
-  const teller = yield* makeTeller(state)
+  const metricLabels = yield* Effect.metricLabels
+  const teller = yield* makeTeller(state, metricLabels)
 
   const budget = new RetryBudget(settings.retryBudget)
   const guarded = guardState(state, teller)
@@ -222,8 +226,9 @@ const make = Effect.gen(function*() {
   const report = Effect.gen(function*() {
     const states = yield* snapshot
     const waiting = yield* state.waiting
+    const away = yield* state.away ?? Effect.succeed(undefined)
     const timestamp = yield* Clock.currentTimeMillis
-    const report = toReport(states, { timestamp, startedAt, waiting, tally: teller.tally() })
+    const report = toReport(states, { timestamp, startedAt, waiting, state: away, tally: teller.tally() })
     teller.reported(report)
     return report
   })
@@ -239,7 +244,8 @@ const make = Effect.gen(function*() {
     explain,
     status: Effect.map(snapshot, toStatus),
     report,
-    events: teller.events
+    events: teller.events,
+    metricLabels
   })
 })
 

@@ -14,7 +14,7 @@ import { makeMemoryState } from "./internal/memoryState.ts"
 import type { ProviderSpec } from "./Provider.ts"
 import type { Dimension, LimitReading } from "./RateLimit.ts"
 import type { StateChange } from "./StateChange.ts"
-import type { CircuitState } from "./Status.ts"
+import type { CircuitState, StateAway } from "./Status.ts"
 
 /**
  * What one attempt asks of the ledger.
@@ -127,6 +127,9 @@ export interface ProviderState {
   /** Moving averages: of whole calls, and to the first token of streamed ones. */
   readonly latencyMs: number
   readonly firstTokenMs: number
+  /** Nothing was measured yet: they are what `RouterOptions.latency.prior` takes every provider for. */
+  readonly latencyIsPrior?: boolean | undefined
+  readonly firstTokenIsPrior?: boolean | undefined
   readonly circuit: CircuitState
   /** While the circuit is open: how long until it lets a probe through; absent where it waits for `forceClose`. */
   readonly circuitRetryAfterMs?: number | undefined
@@ -217,8 +220,8 @@ export interface RouterStateService {
    * once.
    *
    * Call it in a region that cannot be interrupted, so that no grant is lost on its way; `restore` is what makes the
-   * wait, and only the wait, interruptible again. Interruption leaves the line, and gives back what was granted in the
-   * same moment.
+   * wait, and only the wait, interruptible again, and what it takes is told as the time waited. Interruption leaves the
+   * line, and gives back what was granted in the same moment.
    */
   readonly reserve: (demand: Demand, restore: Restore) => Effect.Effect<Decision>
   /**
@@ -236,6 +239,8 @@ export interface RouterStateService {
     name: string,
     circuit: ForcedCircuit
   ) => Effect.Effect<boolean>
+  /** Of a shared store: whether this instance goes on without it at present, and how. */
+  readonly away?: Effect.Effect<StateAway | undefined> | undefined
   /** Requests in line. */
   readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>
   /**

@@ -56,6 +56,10 @@ export const ProviderStatus = Schema.Struct({
   avgLatencyMs: Finite,
   /** To the first token of streamed answers. */
   avgFirstTokenMs: Finite,
+  /** `true`: nothing was measured yet, and `avgLatencyMs` is what every provider is taken for until then. */
+  latencyIsPrior: Schema.optional(Schema.Boolean),
+  /** The same of `avgFirstTokenMs`. */
+  firstTokenIsPrior: Schema.optional(Schema.Boolean),
   inFlight: Finite,
   /** Every limit that is known, by dimension. */
   limits: Schema.partial(Schema.Record({ key: Dimension, value: LimitStatus })),
@@ -96,6 +100,23 @@ export const Tally = Schema.Struct({
 export interface Tally extends Schema.Schema.Type<typeof Tally> {}
 
 /**
+ * The shared store behind the router is away, and this instance goes on without it: limits in the report are its part of
+ * them (`share`), or the whole of them as though it were alone (`open`). Where requests fail meanwhile, so does the
+ * report.
+ *
+ * @since 0.1.0
+ */
+export const StateAway = Schema.Struct({
+  away: Schema.Literal(true),
+  policy: Schema.Literal("share", "open"),
+  /** For how long it has been away. */
+  sinceMs: Finite
+}).annotations({ identifier: "StateAway" })
+
+/** @since 0.1.0 */
+export interface StateAway extends Schema.Schema.Type<typeof StateAway> {}
+
+/**
  * The whole picture at one moment.
  *
  * @since 0.1.0
@@ -113,6 +134,8 @@ export const StatusReport = Schema.Struct({
   ),
   /** Requests in line, by lane. */
   waiting: Schema.Struct({ high: Count, normal: Count, low: Count }),
+  /** Absent while all is well, and where no store is shared. */
+  state: Schema.optional(StateAway),
   /** Of this process, but for `inFlight`, `rpmUsed` and `tpmUsed`, which are the sums over `providers`. */
   totals: Schema.Struct({ ...Tally.fields, inFlight: Finite, rpmUsed: Finite, tpmUsed: Finite })
 }).annotations({ identifier: "StatusReport" })

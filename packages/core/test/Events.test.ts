@@ -93,6 +93,26 @@ describe("a route tells", () => {
       expect(ended(heard)[1]).toMatchObject({ waitedMs: 120_200, attempts: 2, latencyMs: 120_200 })
     }).pipe(Effect.scoped, on({ a: { rpm: 1, script: [answer(), failure("rate_limit")] } })))
 
+  it.effect("the time in line as waited, not what a store takes to answer", () => {
+    const Slow = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (state): RouterStateService => ({
+        ...state,
+        reserve: (demand, restore) => Effect.zipRight(Effect.sleep(24), state.reserve(demand, restore))
+      }))
+    ).pipe(Layer.provide(RouterState.layerMemory))
+    return Effect.gen(function*() {
+      const heard = yield* hearing
+      const both = yield* Effect.fork(Effect.replicateEffect(chat({ timeout: "5 minutes" }), 2, { concurrency: 2 }))
+      yield* TestClock.adjust("2 minutes")
+      yield* Fiber.join(both)
+      expect(ended(heard)).toMatchObject([
+        { waitedMs: 0, latencyMs: 24 },
+        { waitedMs: 60_076, latencyMs: 60_100 }
+      ])
+    }).pipe(Effect.scoped, Effect.provide(RouterTest.layer({ a: { rpm: 1 } }, {}, Slow)))
+  })
+
   it.effect("the end of each kind, once, and counts it", () =>
     Effect.gen(function*() {
       const quick = { onSaturated: "fail" } as const

@@ -1,13 +1,13 @@
-import { PromiseRouter } from "@route-llm/core"
+import { PromiseRouter, RouterState } from "@route-llm/core"
 import { hang, RouterTest } from "@route-llm/core/testing"
-import { ManagedRuntime } from "effect"
+import { Effect, Layer, Logger, LogLevel, ManagedRuntime } from "effect"
 import { getEventListeners } from "node:events"
 import { describe, expect, it } from "vitest"
 
 const hello = { messages: [{ role: "user", content: "Hello" }] } as const
 
-const routerOver = (...[providers, options]: Parameters<typeof RouterTest.layer>) =>
-  new PromiseRouter(ManagedRuntime.make(RouterTest.layer(providers, options)))
+const routerOver = (...given: Parameters<typeof RouterTest.layer>) =>
+  new PromiseRouter(ManagedRuntime.make(RouterTest.layer(...given)))
 
 describe("PromiseRouter", () => {
   it("answers, and leaves no listener on a signal that lives on", async () => {
@@ -49,6 +49,22 @@ describe("PromiseRouter", () => {
     const { providers, totals } = await router.report()
     expect(providers.map(({ name }) => name)).toEqual(["a", "b"])
     expect(totals).toMatchObject({ requests: 1, served: 1, tpmUsed: 20 })
+  })
+
+  it("says that the state cannot be looked at as it says that it cannot be asked", async () => {
+    const Gone = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (state) => {
+        const gone = Effect.die(new Error("the store is gone"))
+        return { ...state, reserve: () => gone, snapshot: () => gone, explain: () => gone }
+      })
+    ).pipe(Layer.provide(RouterState.layerMemory), Layer.provide(Logger.minimumLogLevel(LogLevel.None)))
+    await using router = routerOver({ a: {} }, {}, Gone)
+    for (
+      const ask of [() => router.chat(hello), () => router.explain(hello), () => router.status(), () => router.report()]
+    ) {
+      await expect(ask()).rejects.toMatchObject({ _tag: "StateUnavailable", cause: { message: "the store is gone" } })
+    }
   })
 
   it("says so when it is used after it was closed", async () => {

@@ -1,12 +1,20 @@
 import { expect, it } from "@effect/vitest"
-import { ProviderRegistry, Router, RouterMetrics } from "@route-llm/core"
+import {
+  type Limits,
+  ProviderRegistry,
+  Router,
+  RouterMetrics,
+  RouterState,
+  type RouterStateService,
+  type StateChange
+} from "@route-llm/core"
 import { failure, pieces, RouterTest } from "@route-llm/core/testing"
-import { Effect, Fiber, FiberRef, Layer, Metric, MetricLabel, TestClock } from "effect"
+import { Effect, Fiber, FiberRef, Layer, Metric, MetricLabel, Stream, TestClock } from "effect"
 import { describe } from "vitest"
 import { makeMeters } from "../src/internal/metrics.ts"
 import { prometheusText } from "../src/internal/prometheus.ts"
 import type { RouteEvent } from "../src/RouterEvent.ts"
-import { chat } from "./heard.ts"
+import { chat, hello } from "./heard.ts"
 import { read } from "./streams.ts"
 
 /** Effect's metrics live in one registry a process; each test here finds its own by this label. */
@@ -102,16 +110,74 @@ describe("prometheus", () => {
       )
     }).pipe(on("left", { a: {}, b: { script: [failure("quota")] } })))
 
-  it.effect("keeps two routers apart by the labels that they were built with", () =>
+  it.effect("has 0 for a limit that has ended while its provider stays", () =>
     Effect.gen(function*() {
-      yield* chat().pipe(on("one", { a: {} }))
-      const text = yield* Effect.zipRight(chat(), RouterMetrics.prometheus).pipe(
-        Effect.repeatN(1),
-        on("two", { a: {} })
-      )
-      const requests = (router: string) => starting(samplesOf(text, router), "route_llm_requests_total")
-      expect(requests("one")).toEqual([`route_llm_requests_total{outcome="success",lane="normal"} 1`])
-      expect(requests("two")).toEqual([`route_llm_requests_total{outcome="success",lane="normal"} 2`])
+      const { providers, register } = yield* ProviderRegistry
+      const [a] = yield* providers
+      const guest = (limits: Limits) => register({ ...a!, name: "guest", limits })
+      const limits = Effect.map(scraped("ended"), (samples) =>
+        samples.filter((line) => line.startsWith("route_llm_limit") && line.includes("guest")))
+      yield* Effect.scoped(Effect.zipRight(guest({ requests: 7, tokens: 500 }), limits))
+      yield* guest({ requests: 7 })
+      expect(yield* limits).toEqual([
+        `route_llm_limit{provider="guest",dimension="requests"} 7`,
+        `route_llm_limit{provider="guest",dimension="tokens"} 0`,
+        `route_llm_limit_used{provider="guest",dimension="requests"} 0`,
+        `route_llm_limit_used{provider="guest",dimension="tokens"} 0`
+      ])
+    }).pipe(Effect.scoped, on("ended", { a: {} })))
+
+  it.effect("counts the store's faults by what it was asked for and by their reason, and its returns", () => {
+    const told: ReadonlyArray<StateChange> = [
+      { _tag: "StateFailed", reason: "unreachable", message: "gone", policy: "closed", atMs: 7 },
+      { _tag: "StateRecovered", afterMs: 1_500, atMs: 8 }
+    ]
+    const later = Stream.tap(Stream.fromIterable(told), () => Effect.sleep("1 second"))
+    const Away = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (state): RouterStateService => ({
+        ...state,
+        changes: later,
+        explain: () => Effect.die("broken")
+      }))
+    ).pipe(Layer.provide(RouterState.layerMemory))
+    return Effect.gen(function*() {
+      yield* Effect.flip((yield* Router).explain(hello))
+      const away = () =>
+        samplesOf(prometheusText(Metric.unsafeSnapshot()), "faults").filter((line) =>
+          line.startsWith("route_llm_state_away")
+        )
+      yield* TestClock.adjust("1 second")
+      expect(away()).toEqual(["route_llm_state_away 1"])
+      yield* TestClock.adjust("1 second")
+      expect(away()).toEqual(["route_llm_state_away 0"])
+      const samples = yield* scraped("faults")
+      expect([...starting(samples, "route_llm_state_failures_total")].sort()).toEqual([
+        `route_llm_state_failures_total{operation="explain",reason="fault"} 1`,
+        `route_llm_state_failures_total{reason="unreachable"} 1`
+      ])
+      expect(starting(samples, "route_llm_state_recoveries_total")).toEqual(["route_llm_state_recoveries_total 1"])
+    }).pipe(on("faults", { a: {} }, {}, Away))
+  })
+
+  it.effect("has nothing of another router with other labels", () =>
+    Effect.gen(function*() {
+      const scrape = Effect.zipRight(chat(), RouterMetrics.prometheus)
+      const one = yield* scrape.pipe(on("one", { a: {} }))
+      const two = yield* scrape.pipe(Effect.repeatN(1), on("two", { a: {} }))
+      const requests = (text: string) => starting(text.split("\n"), "route_llm_requests_total")
+      expect(requests(one)).toEqual([`route_llm_requests_total{router="one",outcome="success",lane="normal"} 1`])
+      expect(requests(two)).toEqual([`route_llm_requests_total{router="two",outcome="success",lane="normal"} 2`])
+    }))
+
+  it.effect("leaves no figure in the gauges of a router that is closed", () =>
+    Effect.gen(function*() {
+      const left = () =>
+        samplesOf(prometheusText(Metric.unsafeSnapshot()), "closed").filter((line) =>
+          /^route_llm_(limit|headroom|circuit_state)/.test(line) && !line.endsWith(" 0")
+        ).length
+      yield* Effect.map(scraped("closed"), () => expect(left()).toBe(3)).pipe(on("closed", { a: { rpm: 10 } }))
+      expect(left()).toBe(0)
     }))
 
   it.effect("tells the gauges to whoever reads them by himself, over and over", () =>

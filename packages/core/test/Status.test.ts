@@ -13,12 +13,12 @@ import {
   RouterState,
   StatusReport
 } from "@route-llm/core"
-import { answer, failure, hang } from "@route-llm/core/testing"
+import { answer, failure, hang, pieces } from "@route-llm/core/testing"
 import { Cause, Effect, Exit, Fiber, JSONSchema, Layer, Random, Schema, Stream, TestClock } from "effect"
 import { describe } from "vitest"
 import { chat, hello } from "./heard.ts"
 import { simulated } from "./simulation/routers.ts"
-import { on } from "./streams.ts"
+import { on, read } from "./streams.ts"
 
 const decode = Schema.decodeUnknownSync(StatusReport, { onExcessProperty: "error" })
 
@@ -62,6 +62,26 @@ describe("the report", () => {
         }
       })
     }).pipe(on({ a: { limits: { concurrent: 1 }, script: [hang] }, b: { rpm: 10 } })))
+
+  it.effect("says of each latency whether it was measured", () =>
+    Effect.gen(function*() {
+      const told = Effect.map(report, ({ providers }) =>
+        providers.map(({ avgFirstTokenMs, avgLatencyMs, firstTokenIsPrior, latencyIsPrior }) => [
+          latencyIsPrior,
+          avgLatencyMs,
+          firstTokenIsPrior,
+          avgFirstTokenMs
+        ]))
+      expect(yield* told).toEqual([[true, 500, true, 500], [true, 500, true, 500]])
+      yield* chat({ forceProvider: "a" })
+      yield* read({}, { forceProvider: "b" })
+      // Long ago is measured all the same, though it counts for next to nothing.
+      yield* TestClock.adjust("1 day")
+      expect(yield* told).toEqual([
+        [false, expect.closeTo(500), true, 500],
+        [false, expect.closeTo(500), false, expect.closeTo(500)]
+      ])
+    }).pipe(on({ a: {}, b: { script: [pieces(["x", "y"])] } })))
 
   it.effect("says how the newest call that failed did, and when; a cancelled one did not fail", () =>
     Effect.gen(function*() {

@@ -2,15 +2,30 @@
 import { RouterStateRedis } from "@route-llm/redis"
 import { Effect, Either, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { answering, startInstance } from "./rigs/instances.ts"
+import { answering, type Instance, startInstance } from "./rigs/instances.ts"
 import { chats, during, failed, isAnswered, patient, recovered } from "./rigs/outage.ts"
 import { connect, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
+import { realMoment } from "./stateSupport.ts"
 
 const limit = 20
 
 /** Where the test has to see the end of it. */
 const windowMs = 3_000
+
+/** What whoever looks is told: of the provider's limit, of the state, and of where a request would go. */
+const seen = ({ router }: Instance) =>
+  Effect.gen(function*() {
+    const told = yield* Effect.exit(router.report)
+    const explained = yield* Effect.either(router.explain({ messages: [{ role: "user", content: "Hello" }] }))
+    return {
+      rpmLimit: Exit.isSuccess(told) ? told.value.providers[0]?.rpmLimit : "died",
+      state: Exit.isSuccess(told) ? told.value.state : "died",
+      explained: Either.match(explained, { onLeft: ({ _tag }) => _tag, onRight: () => "explained" })
+    }
+  })
+
+const ms = expect.any(Number)
 
 describe.skipIf(skips("own"))("two instances while Redis is away", () => {
   const rig = suiteRig(redisServer(), ({ flush, start }) => Effect.zipRight(start, flush))
@@ -35,18 +50,22 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       const ended = yield* Effect.forEach(instances, (instance) => chats(instance, limit), { concurrency: 2 })
       yield* Effect.forEach(instances, failed)
       const away = calls
+      const looked = yield* seen(first!)
       yield* rig().start
       yield* Effect.forEach(instances, recovered)
+      expect(yield* seen(first!)).toEqual({ rpmLimit: limit, state: undefined, explained: "explained" })
       yield* chats(first!, limit)
       yield* chats(second!, limit)
       const errors = ended.flat().filter((one) => !isAnswered(one)).map(({ ended: each }) =>
         Either.match(each, { onLeft: ({ _tag }) => _tag, onRight: () => "answered" })
       )
-      return { away, back: calls, errors: new Set(errors) }
+      return { away, back: calls, errors: new Set(errors), looked }
     }))
 
   it("share: never more than the limit, and then what is left of it", async () => {
-    const { away, back, errors } = await Effect.runPromise(served("share"))
+    const { away, back, errors, looked } = await Effect.runPromise(served("share"))
+    expect(looked.state).toEqual({ away: true, policy: "share", sinceMs: ms })
+    expect(looked.rpmLimit).toBeLessThan(limit)
     expect(errors).toEqual(new Set(["NoCapacity"]))
     expect(away).toBeLessThanOrEqual(limit)
     // Less than half of it would be no share.
@@ -71,18 +90,36 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
     }))))
 
   it("open: each as though it were alone", async () => {
-    const { away, errors } = await Effect.runPromise(served("open"))
+    const { away, errors, looked } = await Effect.runPromise(served("open"))
+    expect(looked).toEqual({
+      rpmLimit: limit,
+      state: { away: true, policy: "open", sinceMs: ms },
+      explained: "explained"
+    })
     expect(errors).toEqual(new Set(["NoCapacity"]))
     expect(away).toBeGreaterThan(limit)
     expect(away).toBeLessThanOrEqual(2 * limit)
   })
 
   it("closed: nothing is sent, and the error says why", async () => {
-    const { away, back, errors } = await Effect.runPromise(served("closed"))
+    const { away, back, errors, looked } = await Effect.runPromise(served("closed"))
+    expect(looked).toEqual({ rpmLimit: "died", state: "died", explained: "StateUnavailable" })
     expect(errors).toEqual(new Set(["StateUnavailable"]))
     expect(away).toBeLessThan(limit / 2)
     expect(back).toBe(limit)
   })
+
+  it("closed: as soon as requests are answered again, so is whoever looks", () =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const shared = { namespace: "policies", ...patient, onStateFailure: "closed" as const, settleIn: 5_000 }
+      const instance = yield* startInstance(RouterStateRedis.layer({ url: rig().url, ...shared }), [answering("a")])
+      yield* rig().stop
+      yield* chats(instance, 1)
+      yield* failed(instance)
+      yield* rig().start
+      yield* Effect.repeat(Effect.zipLeft(instance.chat, realMoment), { until: (one) => isAnswered(one) })
+      expect(yield* seen(instance)).toMatchObject({ state: undefined, explained: "explained" })
+    }))))
 
   it(
     "share: what one that died had used is not forgotten with Redis",

@@ -58,11 +58,12 @@ import {
   recognise
 } from "@route-llm/providers"
 import type { RouterStateRedis } from "@route-llm/redis"
-import { Cause, Effect, Exit, Layer, ManagedRuntime, Scope } from "effect"
+import { Cause, Effect, Exit, FiberRef, Layer, ManagedRuntime, MetricLabel, Scope } from "effect"
 import * as ConfigEnv from "./ConfigEnv.ts"
 import * as ConfigFile from "./ConfigFile.ts"
 import { checkConfig } from "./internal/checkConfig.ts"
 import { adapterOf, connectEntry, type ProviderEntry } from "./internal/entries.ts"
+import { takeName } from "./internal/metricsName.ts"
 import { sharedState } from "./internal/sharedState.ts"
 
 /**
@@ -81,6 +82,11 @@ export interface LLMRouterOptions {
    * (`onStateFailure`), and the rest of `RouterStateRedisOptions`.
    */
   readonly redis?: RouterStateRedis.RouterStateRedisOptions | undefined
+  /**
+   * What its metrics call it, by their label `router`; default its number among the routers of this process that are
+   * open. Two of one name count together.
+   */
+  readonly name?: string | undefined
   /** What a configuration cannot say, such as a `Schedule` of rounds or rows of `failures`; it outranks it. */
   readonly router?: RouterOptionsInput | undefined
 }
@@ -138,11 +144,13 @@ export class LLMRouter implements AsyncDisposable {
   /** Names that the configuration takes, before its clients are made. */
   readonly #configured: ReadonlySet<string>
   readonly #runtime: ManagedRuntime.ManagedRuntime<Router, InvalidConfig | MissingPackage>
+  readonly #name: ReturnType<typeof takeName>
   #handler: Promise<(request: Request) => Promise<Response>> | undefined
   #closed = false
 
   private constructor(config: RouterConfig, given: LLMRouterOptions) {
     const { estimator, onRoute, router = {} } = given
+    const { name } = this.#name = takeName(given.name)
     const configured = toRouterOptions(config)
     const options = {
       ...configured,
@@ -154,7 +162,8 @@ export class LLMRouter implements AsyncDisposable {
       Layer.provide([Layer.succeed(ProviderRegistry, this.#registry), stateOf(config, given)]),
       Layer.provide(RouterOptions.layer(options)),
       Layer.provide(estimator === "heuristic" ? TokenEstimator.layerHeuristic : TokenEstimator.layerTiktoken),
-      Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute))
+      Layer.provide(onRoute === undefined ? Layer.empty : Layer.succeed(RouteListener, onRoute)),
+      Layer.locally(FiberRef.currentMetricLabels, [MetricLabel.make("router", name)])
     )
     this.#runtime = ManagedRuntime.make(Live)
     this.#router = new PromiseRouter(this.#runtime, () => this.#connecting)
@@ -212,7 +221,7 @@ export class LLMRouter implements AsyncDisposable {
     return this.#router.streamParts(request, options)
   }
 
-  /** Every provider as it stands now, by name. */
+  /** Every provider as it stands now, by name; rejects with `StateUnavailable` as `chat` does. */
   status(): Promise<RouterStatus> {
     return this.#router.status()
   }
@@ -259,6 +268,7 @@ export class LLMRouter implements AsyncDisposable {
     const closing = this.#router.close()
     await Effect.runPromise(Scope.close(this.#scope, Exit.void))
     await closing
+    this.#name.giveBack()
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,10 @@
-import { Effect, Random } from "effect"
+import { type Clock, Effect, Random } from "effect"
 import type { Provider, ProviderFailure } from "../Provider.ts"
 import type { ProviderRegistryService } from "../ProviderRegistry.ts"
 import { DeadlineExceeded, RouterClosed } from "../RouterError.ts"
 import type { RouterError } from "../RouterError.ts"
 import type { RouterSettings } from "../RouterOptions.ts"
-import type { Reservation } from "../RouterState.ts"
+import type { Reservation, Restore } from "../RouterState.ts"
 import type { Budget } from "./callProvider.ts"
 import { monotonicMs } from "./clock.ts"
 import type { Called } from "./ending.ts"
@@ -71,6 +71,21 @@ const attemptMs = ({ attemptTimeoutMs }: Route, { hasAlternative }: Reservation,
   return hasAlternative ? leftMs / 2 : leftMs
 }
 
+/** The state restores its line and nothing else, so what it restores is what was waited there, tries between included. */
+const timed = (clock: Clock.Clock, restore: Restore) => {
+  let fromMs: number | undefined
+  let waitedMs = 0
+  const waits: Restore = (effect) =>
+    Effect.suspend(() => {
+      const sinceMs = fromMs ??= monotonicMs(clock)
+      return Effect.map(restore(effect), (answer) => {
+        waitedMs = monotonicMs(clock) - sinceMs
+        return answer
+      })
+    })
+  return { waits, waitedMs: () => waitedMs }
+}
+
 const deadlineExceeded = ({ failed, timeoutMs }: Route) => new DeadlineExceeded({ timeoutMs, attempts: failed })
 
 /**
@@ -89,18 +104,18 @@ export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
         // Read anew for each attempt: providers come and go.
         const draw = yield* Random.next
         const asked = demandOf(route, yield* services.registry.providers)
-        const decision = yield* services.state.reserve({ ...asked, draw, timeLeftMs, waitMs: maxWaitMs }, restore)
+        const line = timed(clock, restore)
+        const decision = yield* services.state.reserve({ ...asked, draw, timeLeftMs, waitMs: maxWaitMs }, line.waits)
         const nowMs = clock.unsafeCurrentTimeMillis()
         if (decision._tag === "Refused") return yield* exhausted(route, decision.refusals, nowMs)
         if (decision._tag === "QueueFull") return yield* turnedAway(route, decision.waiting, nowMs)
         if (decision._tag === "Closed") return yield* new RouterClosed()
         if (decision._tag === "Overdue") return yield* deadlineExceeded(route)
         const { reservation } = decision
-        const waitedMs = monotonicMs(clock) - startedMs
         // The line may have chosen from a newer list, and a provider may have left since.
         const known = yield* services.registry.providers
         const provider = known.find(({ name }) => name === reservation.provider)
-        const leftMs = timeLeftMs - waitedMs
+        const leftMs = route.deadlineMs - monotonicMs(clock)
         if (provider === undefined || leftMs < shortestCallMs) {
           yield* services.state.settle(reservation, { _tag: "Unused" })
           return yield* provider === undefined ? restore(attempt(route, maxWaitMs)) : deadlineExceeded(route)
@@ -109,6 +124,7 @@ export const makeAttempt = <A, R>(services: Services, call: Call<A, R>) => {
           yield* services.state.settle(reservation, { _tag: "Unused" })
           return yield* exhausted(route, [], nowMs, "retryBudget")
         }
+        const waitedMs = line.waitedMs()
         route.journey.called(waitedMs)
         const fellBack = fellBackOf(route, provider.name, clock.unsafeCurrentTimeMillis())
         if (fellBack !== undefined) services.teller.tell(fellBack)

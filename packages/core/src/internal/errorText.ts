@@ -12,9 +12,12 @@ export const describeRefusal = ({ dimension, limit, needed, provider, reason, re
   + (dimension === undefined ? "" : ` (needs ${needed} of ${limit} ${dimension})`)
   + (Number.isFinite(retryAfterMs) ? `, free in ${seconds(retryAfterMs)}` : "")
 
-/** What a store says, without what it may hold of an address: user and password. */
+/**
+ * What a store says, without what it may hold of an address: user and password. Where that ends is not to be told from
+ * the text, since a password may have any sign in it; so all is cut up to the last `@` there is.
+ */
 export const describeCause = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).replaceAll(/\/\/[^\s/@]*@/g, "//…@")
+  (cause instanceof Error ? cause.message : String(cause)).replace(/\/\/[^]*@/, "//…@")
 
 export const describeAttempt = ({ class: failure, latencyMs, message, provider, status }: FailedAttempt): string =>
   `${provider}: ${failure}${status === undefined ? "" : ` (${status})`} after ${Math.round(latencyMs)} ms, ${message}`

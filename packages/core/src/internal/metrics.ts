@@ -1,63 +1,13 @@
-/**
- * The instruments. Effect's metrics live in one registry a process; those of one set of labels are looked up once and
- * kept together here, so that an event costs one lookup and some additions, about a microsecond.
- */
-import { Metric, MetricBoundaries, MetricLabel, Record } from "effect"
+/** The instruments. */
+import { Metric, MetricBoundaries, MetricLabel } from "effect"
 import type { FellBack, RouteEnded, RouteEvent, RouterEvent } from "../RouterEvent.ts"
-import type { CircuitState, LimitStatus, ProviderStatus, StatusReport } from "../Status.ts"
-
-/** Sets of labels of one metric; what comes beyond is counted together, as OpenTelemetry bounds it. */
-const mostSeries = 1_000
-
-const overflow = "otel.metric.overflow"
-const overflowLabels = [MetricLabel.make(overflow, "true")]
+import type { StatusReport } from "../Status.ts"
+import { gauges } from "./gauges.ts"
+import { counted, type Labels, overflow, remembered, series } from "./series.ts"
 
 /** As the semantic conventions of generative AI name them (open-telemetry/semantic-conventions-genai). */
 const secondsBuckets = MetricBoundaries.fromIterable(Array.from({ length: 14 }, (_, index) => 0.01 * 2 ** index))
 const tokenBuckets = MetricBoundaries.fromIterable(Array.from({ length: 14 }, (_, index) => 4 ** index))
-
-type Labels = ReadonlyArray<MetricLabel.MetricLabel>
-
-type Values = ReadonlyArray<string | undefined>
-type Update = (amount: number) => void
-
-const none: Labels = []
-
-/** A metric by the values of its labels, in the order of their names; one that is absent has no label. */
-const series =
-  <Type, Out>(metric: Metric.Metric<Type, number, Out>, names: ReadonlyArray<string>, shared: Labels) =>
-  (...values: Values): Update => {
-    const isOverflow = values[0] === overflow
-    const own = values.flatMap((value, index) => value === undefined ? [] : MetricLabel.make(names[index]!, value))
-    // It enters the registry with its first update.
-    const labelled = Metric.taggedWithLabels(metric, [...shared, ...(isOverflow ? overflowLabels : own)])
-    return (amount) => labelled.unsafeUpdate(amount, none)
-  }
-
-/** What is updated together: made once for each key, and beyond `mostSeries` keys once for all of them. */
-const remembered = <A>() => {
-  const known = new Map<string, A>()
-  return (key: string, make: (isOverflow: boolean) => A): A => {
-    const found = known.get(key)
-    if (found !== undefined) return found
-    if (known.size < mostSeries) {
-      const made = make(false)
-      known.set(key, made)
-      return made
-    }
-    const rest = known.get(overflow) ?? make(true)
-    known.set(overflow, rest)
-    return rest
-  }
-}
-
-/** Most events update one or a few series of one metric. */
-const counted = <Type, Out>(metric: Metric.Metric<Type, number, Out>, names: ReadonlyArray<string>, shared: Labels) => {
-  const labelled = series(metric, names, shared)
-  const updates = remembered<Update>()
-  return (amount: number, ...values: Values): void =>
-    updates(values.join("\n"), (isOverflow) => isOverflow ? labelled(overflow) : labelled(...values))(amount)
-}
 
 const genAi = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model", "gen_ai.response.model"]
 
@@ -173,65 +123,32 @@ const stateMeters = (shared: Labels) => ({
   ),
   benches: counted(counter("route_llm.benches", "Providers set aside."), ["provider", "because"], shared),
   limits: counted(counter("route_llm.limits.learned", "Limits learned."), ["provider", "dimension"], shared),
-  failures: counted(counter("route_llm.state.failures", "Faults of the state's store."), ["operation"], shared)
+  failures: counted(
+    counter("route_llm.state.failures", "Faults of the state's store."),
+    ["operation", "reason"],
+    shared
+  ),
+  recoveries: counted(counter("route_llm.state.recoveries", "Times that the state's store came back."), [], shared),
+  away: counted(Metric.gauge("route_llm.state.away", { description: "1 while the shared state is away." }), [], shared)
 })
-
-/** What of a provider is shown in gauges. */
-interface Named extends Pick<ProviderStatus, "headroomPct" | "inFlight" | "benchedBecause"> {
-  readonly name: string
-  readonly circuit: CircuitState | undefined
-  readonly limits: Readonly<Record<string, Omit<LimitStatus, "learned"> | undefined>>
-}
-
-/** What a report says, as gauges. */
-const gauges = (shared: Labels) => {
-  const gauge = (name: string, description: string, labels: ReadonlyArray<string>, unit?: MetricLabel.MetricLabel) =>
-    counted(Metric.gauge(name, { description }), labels, unit === undefined ? shared : [...shared, unit])
-  const used = gauge("route_llm.limit.used", "How much of a limit is used.", ["provider", "dimension"])
-  const limit = gauge("route_llm.limit", "A limit in force.", ["provider", "dimension"])
-  const headroom = gauge("route_llm.headroom", "The free share of the scarcest limit.", ["provider"])
-  const circuit = gauge("route_llm.circuit.state", "1 for the state that a circuit is in.", ["provider", "state"])
-  const benched = gauge("route_llm.benched", "1 while a provider is set aside.", ["provider"])
-  const inFlight = gauge("route_llm.in_flight", "Calls under way.", ["provider"])
-  const waiting = gauge("route_llm.waiting", "Requests in line.", ["lane"])
-  const states = ["closed", "open", "half_open"] as const
-  const lanes = ["high", "normal", "low"] as const
-  /** Of one that has left nothing is taken back: its gauges are 0 from then on. */
-  const left = ({ limits, name }: Named): Named => ({
-    name,
-    headroomPct: 0,
-    inFlight: 0,
-    benchedBecause: undefined,
-    circuit: undefined,
-    limits: Record.map(limits, () => ({ used: 0, limit: 0 }))
-  })
-  let before: ReadonlyArray<Named> = []
-  return (report: StatusReport): void => {
-    for (const lane of lanes) waiting(report.waiting[lane], lane)
-    const gone = before.filter(({ name }) => !report.providers.some((provider) => provider.name === name))
-    before = report.providers
-    for (const provider of [...report.providers, ...gone.map(left)]) {
-      const { name } = provider
-      headroom(provider.headroomPct / 100, name)
-      inFlight(provider.inFlight, name)
-      benched(provider.benchedBecause === undefined ? 0 : 1, name)
-      for (const state of states) circuit(provider.circuit === state ? 1 : 0, name, state)
-      for (const [dimension, known] of Object.entries(provider.limits)) {
-        used(known?.used ?? 0, name, dimension)
-        limit(known?.limit ?? 0, name, dimension)
-      }
-    }
-  }
-}
 
 /** One router's instruments. `shared` goes on each, so that those of two routers can be told apart. */
 export const makeMeters = (shared: Labels) => {
   const attempt = attemptMeters(shared)
   const route = routeMeters(shared)
   const state = stateMeters(shared)
+  const reported = gauges(shared)
   return {
     attempt,
-    report: gauges(shared),
+    report: (report: StatusReport): void => {
+      state.away(report.state === undefined ? 0 : 1)
+      reported(report)
+    },
+    /** The router closes: its gauges are 0 from then on. */
+    end: (): void => {
+      state.away(0)
+      reported({ providers: [], waiting: { high: 0, normal: 0, low: 0 } })
+    },
     /** All events but the end of an attempt. */
     event: (event: Exclude<RouterEvent, RouteEvent>): void => {
       switch (event._tag) {
@@ -246,7 +163,13 @@ export const makeMeters = (shared: Labels) => {
         case "LimitLearned":
           return state.limits(1, event.provider, event.dimension)
         case "StateFailed":
-          return state.failures(1, event.operation ?? event.reason)
+          state.failures(1, event.operation, event.reason)
+          // Where requests fail from now on, so do the reports.
+          if (event.policy !== undefined) state.away(1)
+          return
+        case "StateRecovered":
+          state.recoveries(1)
+          return state.away(0)
       }
     }
   }

@@ -21,15 +21,22 @@ import { toIssues } from "./schemaIssues.ts"
 
 const validate = Schema.validateEither(ChatRequest, { onExcessProperty: "error" })
 
+/** What is wrong first. What has no end, or none that is near, cannot even be said to be wrong. */
+const issueOf = (error: ParseResult.ParseError): { readonly path: string; readonly issue: string } => {
+  try {
+    const { issue, path } = toIssues(error)[0]
+    // Up to ", actual …", which would print the value: it may be the prompt.
+    return { path, issue: issue.split(", actual ", 1)[0]! }
+  } catch {
+    return { path: "(root)", issue: "is nested too deeply to be read" }
+  }
+}
+
 /** The request, or what is wrong with it first. */
 export const checkRequest = (request: ChatRequest): Either.Either<ChatRequest, InvalidRequest> =>
   Either.match(validate(request), {
     onRight: () => Either.right(request),
-    onLeft: (error: ParseResult.ParseError) => {
-      const { issue, path } = toIssues(error)[0]
-      // Up to ", actual …", which would print the value: it may be the prompt.
-      return Either.left(new InvalidRequest({ path, issue: issue.split(", actual ", 1)[0]! }))
-    }
+    onLeft: (error: ParseResult.ParseError) => Either.left(new InvalidRequest(issueOf(error)))
   })
 
 /** One request on its way through attempts. */

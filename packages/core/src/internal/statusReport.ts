@@ -19,6 +19,8 @@ const toProviderStatus = (state: ProviderState): ProviderStatus => ({
   benchedBecause: state.benched?.because,
   avgLatencyMs: state.latencyMs,
   avgFirstTokenMs: state.firstTokenMs,
+  latencyIsPrior: state.latencyIsPrior,
+  firstTokenIsPrior: state.firstTokenIsPrior,
   inFlight: state.inFlight,
   limits: Object.fromEntries(state.limits.map(({ dimension, ...limit }): [string, LimitStatus] => [dimension, limit])),
   dryInMs: state.dryInMs,
@@ -31,7 +33,7 @@ export const toStatus = (states: ReadonlyArray<ProviderState>): RouterStatus =>
 /** The report over what the state and the router's tally say. */
 export const toReport = (
   states: ReadonlyArray<ProviderState>,
-  { tally, ...rest }: Pick<StatusReport, "timestamp" | "startedAt" | "waiting"> & { readonly tally: Tally }
+  { tally, ...rest }: Pick<StatusReport, "timestamp" | "startedAt" | "waiting" | "state"> & { readonly tally: Tally }
 ): StatusReport => {
   const providers = states.map((state) => ({ name: state.name, ...toProviderStatus(state) }))
   const sum = (of: "inFlight" | "rpmUsed" | "tpmUsed") => providers.reduce((total, each) => total + each[of], 0)

@@ -6,6 +6,7 @@ import type { StatusReport, Tally } from "../Status.ts"
 import { describeCause } from "./errorText.ts"
 import { makeHub } from "./hub.ts"
 import { type AttemptFacts, makeMeters } from "./metrics.ts"
+import type { Labels } from "./series.ts"
 import { Totals } from "./Totals.ts"
 
 /** Events kept for a reader that lags. */
@@ -44,13 +45,16 @@ const toEvent = (change: StateChange, timestamp: number) => {
   return { ...told, timestamp }
 }
 
-export const makeTeller = (state: RouterStateService): Effect.Effect<Teller, never, Scope.Scope> =>
+/** `labels`: on each metric. */
+export const makeTeller = (state: RouterStateService, labels: Labels): Effect.Effect<Teller, never, Scope.Scope> =>
   Effect.gen(function*() {
     const listener = yield* RouteListener
     const clock = yield* Effect.clock
     const hub = yield* makeHub<RouterEvent>(eventsKept)
-    const meters = makeMeters(yield* Effect.metricLabels)
+    const meters = makeMeters(labels)
     const totals = new Totals()
+    // The registry forgets nothing: what a router that is gone showed last would stay.
+    yield* Effect.addFinalizer(() => Effect.sync(meters.end))
 
     const tell: Teller["tell"] = (event) => {
       totals.add(event)

@@ -5,6 +5,7 @@ import type { Fleet } from "./Fleet.ts"
 import type { Instance } from "./Instance.ts"
 import type { LineRunner } from "./LineRunner.ts"
 import { makeReserving } from "./reserving.ts"
+import { StoreFailure } from "./Store.ts"
 
 interface Parts {
   readonly instance: Instance
@@ -17,6 +18,7 @@ interface Parts {
 export const makeService = ({ alone, changes, fleet, instance, shared }: Parts): RouterStateService => {
   const { mirror, own } = instance
   const { settings } = instance.with_
+  const policy = instance.with_.options.onStateFailure
   const isAway = () => instance.phase !== "shared"
 
   const { reserveAlone, reserveShared } = makeReserving({ alone, instance, shared })
@@ -65,38 +67,42 @@ export const makeService = ({ alone, changes, fleet, instance, shared }: Parts):
     })
   )
 
-  const snapshotAlone = (providers: Demand["providers"]) =>
-    alone.step((nowMs) => {
-      const snapshot = own.ledger.snapshot(own.shares(providers, nowMs), nowMs)
-      alone.line.dispatch(nowMs)
-      return snapshot
+  /** Where requests fail while Redis is away, whoever only looks meets what they do; once it is back, it is asked. */
+  const isAlone = () => policy === "closed" ? instance.phase === "away" : isAway()
+  const unavailable = Effect.suspend(() =>
+    Effect.die(new StoreFailure({ reason: "unreachable", detail: "away, and nothing is known without it" }))
+  )
+
+  const looking = <A>(
+    providers: Demand["providers"],
+    look: { readonly shared: (nowMs: number) => A; readonly alone: (nowMs: number) => A }
+  ): Effect.Effect<A> => {
+    const here = policy === "closed" ? unavailable : Effect.suspend(() => alone.step(look.alone))
+    return Effect.suspend(() => {
+      if (isAlone()) return here
+      mirror.follow(providers, instance.nowMs)
+      return Effect.flatMap(refreshed, () => isAlone() ? here : shared.step(look.shared))
     })
+  }
 
   const snapshot: RouterStateService["snapshot"] = (providers) =>
-    Effect.suspend(() => {
-      if (isAway()) return snapshotAlone(providers)
-      mirror.follow(providers, instance.nowMs)
-      return Effect.flatMap(
-        refreshed,
-        () =>
-          isAway() ? snapshotAlone(providers) : shared.step((nowMs) => {
-            const snapshot = mirror.ledger.snapshot(providers, nowMs)
-            shared.line.dispatch(nowMs)
-            return snapshot
-          })
-      )
+    looking(providers, {
+      shared: (nowMs) => {
+        const snapshot = mirror.ledger.snapshot(providers, nowMs)
+        shared.line.dispatch(nowMs)
+        return snapshot
+      },
+      alone: (nowMs) => {
+        const snapshot = own.ledger.snapshot(own.shares(providers, nowMs), nowMs)
+        alone.line.dispatch(nowMs)
+        return snapshot
+      }
     })
 
-  const explainAlone = (demand: Demand) => alone.step((nowMs) => own.ledger.explain(own.demand(demand, nowMs), nowMs))
-
   const explain: RouterStateService["explain"] = (demand) =>
-    Effect.suspend(() => {
-      if (isAway()) return explainAlone(demand)
-      mirror.follow(demand.providers, instance.nowMs)
-      return Effect.flatMap(
-        refreshed,
-        () => isAway() ? explainAlone(demand) : shared.step((nowMs) => mirror.ledger.explain(demand, nowMs))
-      )
+    looking(demand.providers, {
+      shared: (nowMs) => mirror.ledger.explain(demand, nowMs),
+      alone: (nowMs) => own.ledger.explain(own.demand(demand, nowMs), nowMs)
     })
 
   const force: RouterStateService["force"] = (providers, name, circuit) =>
@@ -127,6 +133,11 @@ export const makeService = ({ alone, changes, fleet, instance, shared }: Parts):
     snapshot,
     explain,
     force,
+    away: Effect.sync(() =>
+      isAway() && policy !== "closed"
+        ? { away: true, policy, sinceMs: instance.localMs - instance.awaySinceMs }
+        : undefined
+    ),
     waiting: Effect.sync(() => {
       const [one, other] = [shared.line.waiting, alone.line.waiting]
       return { high: one.high + other.high, normal: one.normal + other.normal, low: one.low + other.low }

@@ -53,6 +53,9 @@ const use = (used: number, limit: number | undefined, learned = false): Cell =>
     ["dim", ` / ${learned ? "~" : ""}${amount(limit)}`]
   ]
 
+/** A prior is no measurement. */
+const measured = (ms: number, isPrior = false): Cell => isPrior ? [["dim", "–"]] : [["plain", span(ms)]]
+
 const otherLimits: ReadonlyArray<readonly [Dimension, string]> = [
   ["inputTokens", "input tokens"],
   ["outputTokens", "output tokens"],
@@ -91,8 +94,8 @@ const columns = (rows: ReadonlyArray<Row>, bars: boolean): ReadonlyArray<Column>
     column("tpm", 6, ({ limits, tpmLimit, tpmUsed }) => use(tpmUsed, tpmLimit, limits.tokens?.learned)),
     column("headroom", 8, (row) => headroom(row, bars)),
     column("circuit", 9, state, left),
-    column("latency", 4, ({ avgLatencyMs }) => [["plain", span(avgLatencyMs)]]),
-    column("1st token", 2, ({ avgFirstTokenMs }) => [["plain", span(avgFirstTokenMs)]]),
+    column("latency", 4, ({ avgLatencyMs, latencyIsPrior }) => measured(avgLatencyMs, latencyIsPrior)),
+    column("1st token", 2, ({ avgFirstTokenMs, firstTokenIsPrior }) => measured(avgFirstTokenMs, firstTokenIsPrior)),
     column("in flight", 3, ({ inFlight }) => [[inFlight === 0 ? "dim" : "plain", amount(inFlight)]]),
     column("notes", 5, notes, { ...left, least: 24 })
   ]
@@ -131,12 +134,24 @@ const sums = ({ totals }: StatusReport): Cell => {
   ]
 }
 
+/** What the figures below are while the shared state is away. */
+const meanings = {
+  share: "limits are this instance's share of them",
+  open: "each instance goes on as though it were alone"
+} as const
+
+const away = ({ state }: StatusReport): ReadonlyArray<Cell> =>
+  state === undefined
+    ? []
+    : [[["warn", `the shared state is away, for ${span(state.sinceMs)}: ${meanings[state.policy]}`]]]
+
 /** The lines of a report, each at most as wide as the view. */
 export const statusLines = (report: StatusReport, { bars, paint, width }: View): ReadonlyArray<string> => {
   const line = (cell: Cell) => painted(clip([["plain", " "], ...cell], width), paint)
   return [
     line(heading(report)),
     line(sums(report)),
+    ...away(report).map(line),
     "",
     ...(report.providers.length === 0
       ? [line([["dim", "There is no provider."]])]

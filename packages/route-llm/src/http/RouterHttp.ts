@@ -5,7 +5,7 @@
  *
  * - `GET /status`: a `StatusReport`.
  * - `GET /events`: server-sent events. `event: <_tag>` with a `RouterEvent` as data; `event: status` with a
- *   `StatusReport` at once and then each second.
+ *   `StatusReport` at once and then each second, or `event: unavailable` with `{ "reason" }` where there is none.
  * - `POST /explain` with a `ChatRequest`, or `GET /explain?input=2000`: an `Explanation`. Beside `input`, which stands
  *   for the estimate, `maxTokens`, `priority`, `sessionId` and `forceProvider` may be given.
  * - `GET /metrics`: Prometheus' text format.
@@ -26,14 +26,16 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { type ChatRequest, Priority, Router, RouterMetrics, type RouterService } from "@route-llm/core"
 import { Cause, Chunk, Data, Effect, Predicate, Schedule, Schema, Stream } from "effect"
+import { only } from "./methods.ts"
 import { errorResponse, headers, json } from "./responses.ts"
+import { stateWords } from "./stateWords.ts"
 
 /** Whatever the state's store said of its fault stays in the application. */
-const unavailable = errorResponse(503, "StateUnavailable", "The router's state is not available.")
+const unavailable = (fault: unknown) => errorResponse(503, "StateUnavailable", stateWords(fault))
 
 /** A fault of the store behind the router is a defect where it was only looked at. */
 const orUnavailable = Effect.catchAllCause((cause: Cause.Cause<never>) =>
-  Cause.isInterrupted(cause) ? Effect.failCause(cause) : Effect.succeed(unavailable)
+  Cause.isInterrupted(cause) ? Effect.failCause(cause) : Effect.succeed(unavailable(Cause.squash(cause)))
 )
 
 const status = Router.pipe(
@@ -54,10 +56,17 @@ const readers = new WeakMap<RouterService, number>()
 
 const readersOf = (router: RouterService): number => readers.get(router) ?? 0
 
-const counted = (router: RouterService) =>
+const tooMany = `${mostReaders} readers follow the events already.`
+
+/** Whether the reader has a place. Many may have been let in by the time the first of them reads. */
+const placeOf = (router: RouterService): Stream.Stream<boolean> =>
   Stream.acquireRelease(
-    Effect.sync(() => readers.set(router, readersOf(router) + 1)),
-    () => Effect.sync(() => readers.set(router, readersOf(router) - 1))
+    Effect.sync(() => {
+      if (readersOf(router) >= mostReaders) return false
+      readers.set(router, readersOf(router) + 1)
+      return true
+    }),
+    (hasPlace) => Effect.sync(() => hasPlace && readers.set(router, readersOf(router) - 1))
   )
 
 /** JSON has no line breaks, so it is one line of data. */
@@ -66,12 +75,14 @@ const frame = (event: string, data: unknown): string => `event: ${event}\ndata: 
 /** What a browser waits before it comes back, in ms. */
 const retry = "retry: 2000\n\n"
 
+/** A reader is told why there is no status: that none comes it would only see after a while. */
+const unavailableFrame = (reason: string): string => frame("unavailable", { reason })
+
 const statusFrames = (router: RouterService): Stream.Stream<string> =>
   Stream.repeatEffectWithSchedule(
     router.report.pipe(
       Effect.map((report) => frame("status", report)),
-      // The reader sees by itself that nothing new comes.
-      Effect.catchAllDefect(() => Effect.succeed(": the router's state is not available\n\n"))
+      Effect.catchAllDefect((fault) => Effect.succeed(unavailableFrame(stateWords(fault))))
     ),
     Schedule.spaced("1 second")
   )
@@ -87,16 +98,18 @@ const eventFrames = (router: RouterService): Stream.Stream<string> =>
 
 /** Ends with the router. */
 const frames = (router: RouterService): Stream.Stream<string> =>
-  Stream.flatMap(counted(router), () =>
-    Stream.merge(
-      eventFrames(router),
-      Stream.concat(Stream.make(retry), Stream.merge(statusFrames(router), heartbeats)),
-      { haltStrategy: "left" }
-    ))
+  Stream.flatMap(placeOf(router), (hasPlace) =>
+    hasPlace
+      ? Stream.merge(
+        eventFrames(router),
+        Stream.concat(Stream.make(retry), Stream.merge(statusFrames(router), heartbeats)),
+        { haltStrategy: "left" }
+      )
+      : Stream.make(retry, unavailableFrame(tooMany)))
 
 const events = Effect.map(Router, (router) =>
   readersOf(router) >= mostReaders
-    ? errorResponse(503, "TooManyReaders", `${mostReaders} readers follow the events already.`)
+    ? errorResponse(503, "TooManyReaders", tooMany)
     : HttpServerResponse.stream(Stream.encodeText(frames(router)), {
       contentType: "text/event-stream; charset=utf-8",
       // nginx would keep back what is small; some proxies would compress it, and wait for more.
@@ -159,7 +172,9 @@ const explained = (request: ChatRequest, inputTokens: number | undefined) =>
     Effect.map((explanation) => json(explanation)),
     Effect.catchAll((error) =>
       Effect.succeed(
-        error._tag === "StateUnavailable" ? unavailable : errorResponse(statuses[error._tag], error._tag, error.message)
+        error._tag === "StateUnavailable"
+          ? unavailable(error.cause)
+          : errorResponse(statuses[error._tag], error._tag, error.message)
       )
     ),
     orUnavailable
@@ -188,5 +203,9 @@ export const routes: HttpRouter.HttpRouter<never, Router> = HttpRouter.empty.pip
   HttpRouter.get("/events", events),
   HttpRouter.get("/explain", explainSize),
   HttpRouter.post("/explain", explainRequest),
-  HttpRouter.get("/metrics", metrics)
+  HttpRouter.get("/metrics", metrics),
+  only("/status", "GET"),
+  only("/events", "GET"),
+  only("/explain", "GET", "POST"),
+  only("/metrics", "GET")
 )

@@ -9,9 +9,10 @@ type Handler = (request: Request) => Promise<Response>
 
 /** `/status`, wherever the application has mounted it. */
 const lastPart = (url: string): string => {
-  const [path = "", query] = url.split("?", 2)
+  const at = url.indexOf("?")
+  const [path, query] = at === -1 ? [url, ""] : [url.slice(0, at), url.slice(at)]
   const part = path.replace(/\/+$/, "")
-  return part.slice(part.lastIndexOf("/")) + (query === undefined ? "" : `?${query}`)
+  return part.slice(part.lastIndexOf("/")) + query
 }
 
 const notFound = errorResponse(

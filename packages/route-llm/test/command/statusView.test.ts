@@ -21,6 +21,24 @@ describe("statusLines", () => {
     ])
   })
 
+  it.each(
+    [
+      ["share", "limits are this instance's share of them"],
+      ["open", "each instance goes on as though it were alone"]
+    ] as const
+  )("says that the shared state is away, and what that means (%s)", (policy, meaning) => {
+    const lines = statusLines({ ...report(row()), state: { away: true, policy, sinceMs: 12_000 } }, plain)
+    expect(lines.slice(2, 4)).toEqual([` the shared state is away, for 12 s: ${meaning}`, ""])
+  })
+
+  it("has a dash for a latency that is only a prior", () => {
+    const cells = (changes: Parameters<typeof row>[0]) =>
+      statusLines(report(row({ rpmLimit: undefined, ...changes })), plain)[4]!.trim().split(/  +/).slice(6, 8)
+    expect(cells({ latencyIsPrior: false })).toEqual(["1.2 s", "420 ms"])
+    expect(cells({ firstTokenIsPrior: true })).toEqual(["1.2 s", "–"])
+    expect(cells({ latencyIsPrior: true, firstTokenIsPrior: true })).toEqual(["–", "–"])
+  })
+
   it("has a line for a router without providers", () => {
     expect(statusLines(report(), plain).at(-1)).toBe(" There is no provider.")
   })

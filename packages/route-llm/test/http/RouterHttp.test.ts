@@ -59,14 +59,15 @@ it.scoped("sends what happens between two statuses as it happens", () =>
 const fault = "connect redis://:secret@redis.internal:6379"
 
 /** In memory, but what is only looked at fails as a store behind it might. */
-const Broken = Layer.effect(
-  RouterState,
-  Effect.map(RouterState, (state) => ({
-    ...state,
-    snapshot: () => Effect.die(new Error(fault)),
-    explain: () => Effect.die(new Error(fault))
-  }))
-).pipe(Layer.provide(RouterState.layerMemory))
+const broken = (defect: unknown) =>
+  Layer.effect(
+    RouterState,
+    Effect.map(RouterState, (state) => ({
+      ...state,
+      snapshot: () => Effect.die(defect),
+      explain: () => Effect.die(defect)
+    }))
+  ).pipe(Layer.provide(RouterState.layerMemory))
 
 it.scoped("says that the state is not available, and keeps to itself why", () =>
   Effect.gen(function*() {
@@ -79,8 +80,9 @@ it.scoped("says that the state is not available, and keeps to itself why", () =>
       ])
     }
     const sent = yield* following(yield* answer("/events"))
+    const unavailable = `event: unavailable\ndata: {"reason":"The router's state is not available."}\n\n`
     const told = Effect.iterate("", {
-      while: (text) => !text.includes(": the router's state is not available\n\n"),
+      while: (text) => !text.includes(unavailable),
       body: (text) => Effect.map(sent.next, (piece) => text + piece)
     })
     const first = yield* told
@@ -90,7 +92,26 @@ it.scoped("says that the state is not available, and keeps to itself why", () =>
       expect(statusesIn(text)).toBe(0)
       expect(text).not.toContain("secret")
     }
-  }).pipe(Effect.provide(RouterTest.layer({ a: {} }, {}, Broken))))
+  }).pipe(Effect.provide(RouterTest.layer({ a: {} }, {}, broken(new Error(fault))))))
+
+it.effect.each([
+  ["unreachable", "The shared state cannot be reached."],
+  ["timeout", "The shared state has not answered in time."],
+  ["refused", "The shared state answers with an error."]
+])("says in words of its own that the store is %s", ([reason, words]) =>
+  Effect.gen(function*() {
+    for (const path of ["/status", "/explain", "/metrics"]) {
+      const { error } = JSON.parse(textOf(yield* answer(path)))
+      expect([path, error]).toEqual([path, { _tag: "StateUnavailable", message: words }])
+    }
+    const sent = yield* following(yield* answer("/events"))
+    expect(yield* Effect.repeat(sent.next, { until: (text) => text.startsWith("event: ") })).toBe(
+      `event: unavailable\ndata: ${JSON.stringify({ reason: words })}\n\n`
+    )
+  }).pipe(
+    Effect.scoped,
+    Effect.provide(RouterTest.layer({ a: {} }, {}, broken(Object.assign(new Error(fault), { reason }))))
+  ))
 
 /** In memory; whether it can be looked at is in the test's hand. */
 const restless = (isAway: () => boolean) =>

@@ -34,8 +34,8 @@ const watched = (serve: LLMRouter["statusHandler"]) => {
   const left = new Promise<void>((resolve) => gone = resolve)
   const statusHandler = async (request: Request): Promise<Response> => {
     const answer = await serve(request)
-    if (!request.url.endsWith("/events")) return answer
-    const reader = answer.body!.getReader()
+    if (!request.url.endsWith("/events") || answer.body === null) return answer
+    const reader = answer.body.getReader()
     const body = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         const { done, value } = await reader.read()
@@ -53,23 +53,26 @@ const watched = (serve: LLMRouter["statusHandler"]) => {
 }
 
 // The lines of docs/status.md.
+const expressWith = (...before: ReadonlyArray<express.RequestHandler>) => (router: Mounted) => {
+  const app = express()
+  for (const handler of before) app.use(handler)
+  // oxlint-disable-next-line oxc/no-async-endpoint-handlers -- Express 5 waits for it, and hands on what it rejects with
+  app.use("/llm", async (req, res) => {
+    const unread = () => req.body === undefined ? Readable.toWeb(req) : JSON.stringify(req.body)
+    const body = req.method === "POST" ? { body: unread(), duplex: "half" } : {}
+    const answer = await router.statusHandler(
+      new Request(`http://localhost${req.url}`, { method: req.method, ...body } as RequestInit)
+    )
+    res.status(answer.status).setHeaders(answer.headers)
+    if (answer.body === null) res.end()
+    else pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), res, () => {})
+  })
+  return listening(createServer(app))
+}
+
 const mounted = {
-  Express: (router: Mounted) => {
-    const app = express()
-    // oxlint-disable-next-line oxc/no-async-endpoint-handlers -- Express 5 waits for it, and hands on what it rejects with
-    app.use("/llm", async (req, res) => {
-      const body = req.method === "POST" ? { body: Readable.toWeb(req), duplex: "half" } : {}
-      const answer = await router.statusHandler(
-        new Request(`http://localhost${req.url}`, { method: req.method, ...body } as RequestInit)
-      )
-      pipeline(
-        Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]),
-        res.status(answer.status).setHeaders(answer.headers),
-        () => {}
-      )
-    })
-    return listening(createServer(app))
-  },
+  Express: expressWith(),
+  "Express behind express.json()": expressWith(express.json()),
   Fastify: (router: Mounted) =>
     Effect.acquireRelease(
       promised(async () => {
@@ -106,6 +109,10 @@ it.each(Object.entries(mounted))(
       }
       expect(yield* promised(async () => (await fetch(`${url}/metrics`)).text())).toContain("route_llm_limit")
       expect((yield* fetched("/nothing")).status).toBe(404)
+      for (const path of ["/status", "/events"]) {
+        const head = yield* fetched(path, { method: "HEAD" })
+        expect([path, head.status, yield* promised(() => head.text())]).toEqual([path, 200, ""])
+      }
 
       const response = yield* fetched("/events")
       expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8")

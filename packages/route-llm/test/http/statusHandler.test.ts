@@ -1,5 +1,6 @@
 import { Explanation, RouterEvent, StatusReport } from "@route-llm/core"
 import { Effect, Schema } from "effect"
+import type { LLMRouter } from "route-llm"
 import { describe, expect, it } from "vitest"
 import { hello, makeApp, promised, readFrames, run } from "./support.ts"
 
@@ -39,7 +40,23 @@ describe("statusHandler", () => {
       const { router } = yield* makeApp()
       const missing = yield* get(router.statusHandler, "/llm/keys")
       expect([missing.status, yield* json(missing)]).toMatchObject([404, { error: { _tag: "NotFound" } }])
-      expect(yield* post(router.statusHandler, "/status", "{}")).toMatchObject({ status: 404 })
+      for (
+        const [method, path, allow] of [
+          ["POST", "/llm/status", "GET, HEAD"],
+          ["DELETE", "/events", "GET, HEAD"],
+          ["PUT", "/explain", "GET, HEAD, POST"],
+          ["OPTIONS", "/metrics", "GET, HEAD"]
+        ] as const
+      ) {
+        const wrong = yield* promised(() => router.statusHandler(new Request(`http://app.test${path}`, { method })))
+        expect([method, wrong.status, wrong.headers.get("allow"), yield* json(wrong)]).toMatchObject([
+          method,
+          405,
+          allow,
+          { error: { _tag: "MethodNotAllowed" } }
+        ])
+      }
+      expect(yield* post(router.statusHandler, "/llm/keys", "{}")).toMatchObject({ status: 404 })
       const head = yield* promised(() =>
         router.statusHandler(new Request("http://app.test/status", { method: "HEAD" }))
       )
@@ -90,6 +107,25 @@ describe("statusHandler", () => {
       const taken = readFrames(yield* Effect.repeat(open, { until: ({ status }) => status === 200, times: 1_000 }))
       expect(yield* promised(() => taken.next())).toMatchObject({ event: "status" })
       yield* Effect.forEach([taken, ...readers], ({ cancel }) => promised(() => cancel()), { discard: true })
+    })), 60_000)
+
+  it("lets 64 in of a hundred that come at once, and tells the others why not", () =>
+    run(Effect.gen(function*() {
+      const { router } = yield* makeApp()
+      const open = get(router.statusHandler, "/events")
+      const answers = yield* Effect.all(Array.from({ length: 100 }, () => open), { concurrency: "unbounded" })
+      // Who comes when 64 read already is refused at once.
+      const letIn = answers.filter(({ status }) => status === 200).map(readFrames)
+      expect(letIn.length).toBeGreaterThan(64)
+      const first = yield* Effect.forEach(letIn, ({ next }) => promised(() => next()), { concurrency: "unbounded" })
+      expect(first.filter((frame) => frame?.event === "status")).toHaveLength(64)
+      for (const [index, { next }] of letIn.entries()) {
+        if (first[index]?.event === "status") continue
+        const reason = "64 readers follow the events already."
+        expect(first[index]).toEqual({ event: "unavailable", data: { reason } })
+        expect(yield* promised(() => next())).toBeUndefined()
+      }
+      yield* Effect.forEach(letIn, ({ cancel }) => promised(() => cancel()), { discard: true })
     })), 60_000)
 
   it("ends the streams when the router closes, and says so from then on", () =>
@@ -144,6 +180,19 @@ describe("/explain", () => {
       expect(yield* refusal("/explain?input=-1")).toEqual([400, "Unread"])
       expect(yield* refusal("/explain?priority=secret")).toEqual([400, "Unread"])
       expect(yield* refusal("/explain?forceProvider=nobody")).toEqual([404, "UnknownProvider"])
+      // A second question mark is one of the value's own.
+      expect(yield* refusal("/explain?input=5?secret")).toEqual([400, "Unread"])
+      expect(yield* refusal("/explain?sessionId=a?&forceProvider=nobody")).toEqual([404, "UnknownProvider"])
+      const deep = `${"[".repeat(200_000)}"secret"${"]".repeat(200_000)}`
+      for (
+        const text of [
+          deep,
+          `{"messages":${deep}}`,
+          `{"messages":[${JSON.stringify(hello.messages[0])}],"tools":${deep}}`
+        ]
+      ) {
+        expect(yield* refusal("/explain", text)).toEqual([400, "InvalidRequest"])
+      }
       const long = JSON.stringify({ messages: [{ role: "user", content: "secret ".repeat(1_300_000) }] })
       expect(yield* refusal("/explain", long)).toEqual([413, "Unread"])
     })))
@@ -161,4 +210,34 @@ it("/metrics has the router's figures in Prometheus' format", () =>
     expect(lines).toContainEqual(
       expect.stringMatching(/^route_llm_limit\{.*provider="openai".*dimension="requests".*\} 100$/)
     )
+  })))
+
+it("/metrics has the figures of one router of the process, under its name or its number", () =>
+  run(Effect.gen(function*() {
+    const requests = ({ statusHandler }: LLMRouter) =>
+      Effect.map(
+        Effect.flatMap(get(statusHandler, "/metrics"), (response) => promised(() => response.text())),
+        (text) => /^route_llm_requests_total.*$/m.exec(text)?.[0]
+      )
+    const counted = (name: string, count: number) =>
+      `route_llm_requests_total{router="${name}",outcome="success",lane="normal"} ${count}`
+    const one = yield* makeApp({ name: "metrics of one" })
+    const other = yield* makeApp({ name: "metrics of the other" })
+    yield* promised(() => one.router.chat(hello))
+    yield* promised(() => one.router.chat(hello))
+    expect(yield* requests(one.router)).toBe(counted("metrics of one", 2))
+    expect(yield* requests(other.router)).toBeUndefined()
+    yield* promised(() => other.router.chat(hello))
+    expect(yield* requests(other.router)).toBe(counted("metrics of the other", 1))
+
+    const nameOf = ({ router }: typeof one) =>
+      Effect.map(
+        Effect.zipRight(promised(() => router.chat(hello)), requests(router)),
+        (line = "") => /router="(\d+)"/.exec(line)?.[1]
+      )
+    const [first, second] = [yield* makeApp(), yield* makeApp()]
+    const number = yield* nameOf(first)
+    expect(yield* nameOf(second)).not.toBe(number)
+    yield* promised(() => first.router.close())
+    expect(yield* nameOf(yield* makeApp())).toBe(number)
   })))

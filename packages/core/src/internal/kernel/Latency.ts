@@ -14,6 +14,9 @@ export const initialLatency = (options: RouterSettings["latency"], nowMs: number
   sampledAtMs: nowMs
 })
 
+/** Nothing has been measured yet: a sample moves the average, if by the last of its digits. */
+export const isPrior = ({ emaMs }: Latency, { prior }: RouterSettings["latency"]): boolean => emaMs === prior
+
 /**
  * The average as it counts now. Exact within one half-life of the last sample; after that its distance from the prior
  * halves with every further half-life.

@@ -1,4 +1,5 @@
 import type { LimitState, ProviderState } from "../../RouterState.ts"
+import { isPrior } from "./Latency.ts"
 import { rowOf } from "./Meter.ts"
 import type { ProviderLedger } from "./ProviderLedger.ts"
 import { dryInMs } from "./Risk.ts"
@@ -34,6 +35,8 @@ export const providerState = (provider: ProviderLedger): ProviderState => {
     inFlight: provider.inFlight,
     latencyMs: provider.callMs,
     firstTokenMs: provider.firstTokenMs,
+    latencyIsPrior: isPrior(provider.latency, provider.settings.latency),
+    firstTokenIsPrior: isPrior(provider.firstToken, provider.settings.latency),
     circuit: breaker._tag,
     circuitRetryAfterMs: breaker._tag === "open" && Number.isFinite(breaker.untilMs)
       ? Math.max(0, breaker.untilMs - nowMs)

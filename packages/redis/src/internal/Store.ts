@@ -46,8 +46,12 @@ export interface Store {
   readonly giveUp: () => void
 }
 
+/** What ioredis says of a command that it cannot send, in words of its own options. */
+const unsent = /enableOfflineQueue|Connection is closed/
+
 const failureOf = (error: unknown): StoreFailure => {
-  const detail = error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  const detail = unsent.test(message) ? "there is no connection" : message
   const isReply = error instanceof Error && error.name === "ReplyError"
   return new StoreFailure({ reason: isReply ? "refused" : "unreachable", detail })
 }

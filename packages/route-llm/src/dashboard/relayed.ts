@@ -7,7 +7,8 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Data, Effect, Option, Predicate, Schedule, Stream } from "effect"
+import { Data, Effect, Option, Schedule, Stream } from "effect"
+import { reasonOf } from "../internal/reasonOf.ts"
 
 export interface RelayOptions {
   /** The address of the app's `/events`. */
@@ -24,13 +25,6 @@ const patience = "10 seconds"
 
 /** No event is larger: a status is about 1 kB for each provider. */
 const mostCharacters = 4_000_000
-
-const reasonOf = (cause: unknown): string => {
-  const inner = Predicate.hasProperty(cause, "cause") ? cause.cause : undefined
-  if (inner !== undefined) return reasonOf(inner)
-  if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
-  return cause instanceof Error ? cause.message : "the connection broke"
-}
 
 /** Lines put together to whole events, so that one that is cut off never reaches a page. */
 const whole = (lines: Stream.Stream<string, Lost>): Stream.Stream<string, Lost> =>

@@ -100,7 +100,18 @@ describe("what cannot be shown", () => {
       expect(refused.stderr).not.toContain("wrong")
       const shown = yield* promised(() => routeLlm(["status", "--url", url], { env: { ROUTE_LLM_TOKEN: "let-me-in" } }))
       expect(shown).toMatchObject({ code: 0, stderr: "" })
-    })), 30_000)
+      const spaced = yield* promised(() =>
+        routeLlm(["status", "--url", url], { env: { ROUTE_LLM_TOKEN: " let-me-in\n" } })
+      )
+      expect(spaced).toMatchObject({ code: 0, stderr: "" })
+      for (const ROUTE_LLM_TOKEN of ["sk-canary\ntoken", "canary-ключ"]) {
+        const { code, stderr, stdout } = yield* promised(() =>
+          routeLlm(["status", "--url", url], { env: { ROUTE_LLM_TOKEN } })
+        )
+        expect([code, stdout]).toEqual([2, ""])
+        expect(stderr).toBe("ROUTE_LLM_TOKEN is no bearer token: it takes visible ASCII signs, and no space.\n")
+      }
+    })), 60_000)
 
   it("is whatever is no report, or one of another version", () =>
     run(Effect.gen(function*() {

@@ -113,12 +113,17 @@ it.effect("takes an app that has said nothing for ten seconds for lost, connecte
 
 it.effect("tells a refusal and a web page from events, and keeps what it was given to itself", () =>
   Effect.gen(function*() {
-    const there = app({ status: 401 }, { contentType: "text/html", pieces: ["<p>Sign in</p>\n\n"] })
-    const { events: told } = yield* first(2, there)
+    const there = app(
+      { status: 401 },
+      { contentType: "text/html", pieces: ["<p>Sign in</p>\n\n"] },
+      new TypeError("Headers.append: \"Bearer canary\" is an invalid header value.")
+    )
+    const { events: told } = yield* first(3, there)
     expect(told).toEqual([
       lost("http://app/llm answers 401."),
-      lost("http://app/llm answers with something else than events.")
+      lost("http://app/llm answers with something else than events."),
+      lost("http://app/llm does not answer (the connection broke).")
     ])
-    expect(there.asked.map((headers) => headers.get("authorization"))).toEqual(["Bearer canary", "Bearer canary"])
+    expect(there.asked.map((headers) => headers.get("authorization"))).toEqual(Array(3).fill("Bearer canary"))
     expect(told.join("")).not.toContain("canary")
   }))

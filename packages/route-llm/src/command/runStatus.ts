@@ -6,7 +6,7 @@ import type { Source } from "./Source.ts"
 import { inService, statusLines } from "./statusView.ts"
 import { span } from "./terminal/amounts.ts"
 import { openLiveScreen } from "./terminal/LiveScreen.ts"
-import { paintWith } from "./terminal/style.ts"
+import { paintWith, printable, printableJson, printableLines } from "./terminal/style.ts"
 
 /** As wide as the terminal, with bars; on anything else as wide as it gets, without. */
 const lines = (report: StatusReport): ReadonlyArray<string> => {
@@ -22,7 +22,7 @@ const lines = (report: StatusReport): ReadonlyArray<string> => {
 export const once = (source: Source, json: boolean) =>
   Effect.gen(function*() {
     const report = yield* source.report
-    yield* Console.log(json ? JSON.stringify(report, null, 2) : lines(report).join("\n"))
+    yield* Console.log(json ? printableJson(report, 2) : lines(report).join("\n"))
     if (!report.providers.some(inService)) return yield* new AnswerIsNo()
   })
 
@@ -31,10 +31,10 @@ const follow = (source: Source, json: boolean, pause: Duration.Duration) =>
   source.report.pipe(
     Effect.flatMap((report) =>
       Console.log(
-        json ? JSON.stringify(report) : `${new Date(report.timestamp).toISOString()}\n${lines(report).join("\n")}\n`
+        json ? printableJson(report) : `${new Date(report.timestamp).toISOString()}\n${lines(report).join("\n")}\n`
       )
     ),
-    Effect.catchAll(({ message }) => Console.error(message)),
+    Effect.catchAll(({ message }) => Console.error(printableLines(message))),
     Effect.repeat(Schedule.spaced(pause))
   )
 
@@ -50,8 +50,8 @@ const paint = paintWith(hasColors(process.stdout))
 const frame = (source: Source, { problem, report }: Seen, nowMs: number, columns: number): ReadonlyArray<string> => {
   const age = report === undefined ? "" : `, as of ${span(nowMs - report.atMs)} ago`
   return [
-    ` ${paint("dim", `${source.name} · ${new Date(nowMs).toTimeString().slice(0, 8)} · q quits`)}`,
-    ...(problem === undefined ? [] : [` ${paint("bad", `stale${age}: ${problem}`.slice(0, columns - 1))}`]),
+    ` ${paint("dim", `${printable(source.name)} · ${new Date(nowMs).toTimeString().slice(0, 8)} · q quits`)}`,
+    ...(problem === undefined ? [] : [` ${paint("bad", `stale${age}: ${printable(problem)}`.slice(0, columns - 1))}`]),
     "",
     ...(report === undefined
       ? problem === undefined ? [` ${paint("dim", "asking …")}`] : []

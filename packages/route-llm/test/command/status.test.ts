@@ -113,6 +113,18 @@ describe("what cannot be shown", () => {
       }
     })), 60_000)
 
+  it(
+    "is what an application says in words that would command the terminal: they are shown as text",
+    () =>
+      run(Effect.gen(function*() {
+        const message = "a\u0007b\rc\u202ed\n\u001b[2Je"
+        const { url } = yield* serve(() => Promise.resolve(Response.json({ error: { message } }, { status: 500 })))
+        const once = yield* promised(() => routeLlm(["status", "--url", url]))
+        expect(once).toEqual({ code: 1, stdout: "", stderr: `${url} answered 500: a?b?c?d\n?[2Je\n` })
+      })),
+    60_000
+  )
+
   it("is whatever is no report, or one of another version", () =>
     run(Effect.gen(function*() {
       const { url } = yield* serve(() => Promise.resolve(Response.json({ version: 2, providers: [] })))

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util"
 import { describe, expect, it } from "vitest"
 import { statusLines } from "../../src/command/statusView.ts"
-import { paintWith } from "../../src/command/terminal/style.ts"
+import { paintWith, printableJson } from "../../src/command/terminal/style.ts"
 import { badDay, report, row } from "./reports.ts"
 
 const plain = { bars: false, paint: paintWith(false), width: Infinity }
@@ -52,5 +52,8 @@ describe("statusLines", () => {
     // oxlint-disable-next-line no-control-regex
     expect(lines.join("")).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/)
     expect(lines[4]).toContain("a?]0;title???b")
+    const json = printableJson({ name: "\u009b2J\u202e\u0007é" }, 2)
+    expect(json).toBe("{\n  \"name\": \"\\u009b2J\\u202e\\u0007é\"\n}")
+    expect(JSON.parse(json)).toEqual({ name: "\u009b2J\u202e\u0007é" })
   })
 })

@@ -101,8 +101,9 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
       run(Effect.gen(function*() {
         const { router } = yield* startApp
         let down = false
+        const commands = { error: { message: `${esc}]0;PWNED\u0007${esc}[2J\u009b2J\nit is away` } }
         const { url } = yield* serve((request) =>
-          down ? Promise.resolve(new Response("", { status: 502 })) : router.statusHandler(request)
+          down ? Promise.resolve(Response.json(commands, { status: 502 })) : router.statusHandler(request)
         )
         const terminal = yield* openTerminal()
         yield* startWatching(terminal, url)
@@ -113,6 +114,9 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
         yield* terminal.until((screen) => !screen.includes("stale") && screen.includes("2 providers"))
         yield* terminal.press("q")
         yield* restored(terminal, 0)
+        const written = yield* terminal.written
+        expect(written).toContain("answered 502: ?]0;PWNED??[2J?2J?it is away")
+        expect(written).not.toMatch(/PWNED\u0007|\u009b/)
       })),
     90_000
   )

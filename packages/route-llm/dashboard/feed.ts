@@ -4,6 +4,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals"
 import type { RouterEvent, StatusReport } from "@route-llm/core"
 import { freshMs } from "./Board.ts"
+import { isEvent, isReport, tags } from "./reading.ts"
 
 /**
  * - `connecting`: nothing has come yet.
@@ -32,18 +33,8 @@ const deadMs = 10_000
 
 const retryMs = 1_000
 
-const tags: ReadonlyArray<RouterEvent["_tag"]> = [
-  "RouteEvent",
-  "FellBack",
-  "RouteEnded",
-  "CircuitMoved",
-  "Benched",
-  "LimitLearned",
-  "StateFailed",
-  "StateRecovered"
-]
-
 const unreachable = "The dashboard's server does not answer."
+const unreadable = "The app sends reports that this dashboard does not read."
 
 /** One event's data; a piece of an event that was cut off is nobody's. */
 const parsed = (event: MessageEvent<string>): unknown => {
@@ -64,10 +55,10 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
     link.value = link.peek().state === "connecting" ? { state: "connecting", because } : { state: "stale", because }
   }
 
-  const heard = (report: StatusReport) => {
-    if (report.version !== 1) {
-      return lost(`The app's status has version ${report.version}; this dashboard reads version 1.`)
-    }
+  const heard = (report: Partial<StatusReport> | null) => {
+    const { version = "none" } = report ?? {}
+    if (version !== 1) return lost(`The app's status has version ${version}; this dashboard reads version 1.`)
+    if (!isReport(report)) return lost(unreadable)
     heardMs.value = performance.now()
     onReport(report)
     if (link.peek().state !== "live") link.value = { state: "live" }
@@ -85,7 +76,8 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
       })
     on("status", heard)
     on("lost", ({ message }: { readonly message: string }) => lost(message))
-    for (const tag of tags) on(tag, onEvent)
+    // One that cannot be read is nobody's, like one that was cut off.
+    for (const tag of tags) on(tag, (event) => isEvent(tag, event) && onEvent(event))
     opened.addEventListener("error", () => lost(unreachable))
   }
 

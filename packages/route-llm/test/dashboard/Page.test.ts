@@ -3,12 +3,14 @@
  */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import type { RouterEvent } from "@route-llm/core"
 import { Effect, Exit, Scope } from "effect"
 import type { Browser, Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { relayed } from "../../src/dashboard/relayed.ts"
 import { serveDashboard } from "../../src/dashboard/serveDashboard.ts"
-import { App, attemptAt, reportAt, startedAt } from "./App.ts"
+import { row } from "../command/reports.ts"
+import { App, attemptAt, reportAt, type Row, startedAt } from "./App.ts"
 import { launch, screenshot, skipBrowser, watch } from "./browser.ts"
 
 const eventually = <A>(read: () => Promise<A>) => expect.poll(read, { timeout: 15_000 })
@@ -190,6 +192,18 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     app.report({ ...reportAt(2, { name: "later" }), version: 2 as 1 })
     await eventually(() => page.getByRole("alert").innerText()).toContain("version 2; this dashboard reads version 1")
     expect(await page.getByRole("heading", { level: 3 }).innerText()).toBe(name)
+
+    // What it cannot draw is left out, and what it can draw goes on.
+    const { limits: _, ...rest } = row({ name: "broken" })
+    app.report({ ...reportAt(3), providers: [rest as Row] })
+    await eventually(() => page.getByRole("alert").innerText()).toContain("reports that this dashboard does not read")
+    expect(await page.getByRole("heading", { level: 3 }).innerText()).toBe(name)
+    app.report(reportAt(4, { name: "whole" }))
+    await eventually(() => page.getByRole("heading", { level: 3 }).innerText()).toBe("whole")
+    expect(await page.getByRole("alert").count()).toBe(0)
+    const { timestamp } = attemptAt(5)
+    app.tell({ _tag: "RouteEvent", timestamp } as RouterEvent, attemptAt(5, { timestamp: 1e300 }), attemptAt(6))
+    await eventually(() => page.locator(".stream li time").allInnerTexts()).toEqual(["12:00:06"])
   }, 60_000)
 
   it("is used by keyboard alone, and remembers light or dark", async () => {

@@ -33,6 +33,7 @@ const deadMs = 10_000
 
 const retryMs = 1_000
 
+const silence = "The app has fallen silent."
 const unreachable = "The dashboard's server does not answer."
 const unreadable = "The app sends reports that this dashboard does not read."
 
@@ -44,6 +45,16 @@ const parsed = (event: MessageEvent<string>): unknown => {
     return undefined
   }
 }
+
+/** The named text of an event's data, or what stands for it. */
+const textIn = (data: unknown, name: string, otherwise: string): string => {
+  const text: unknown = Object(data)[name]
+  return typeof text === "string" && text !== "" ? text : otherwise
+}
+
+/** While the router's state does not answer there is no report; the app says so instead, again and again. */
+const unavailable = (data: unknown): string =>
+  `The router's state is not available: ${textIn(data, "reason", "it does not answer").replace(/\.$/, "")}.`
 
 export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
   const link = signal<Link>({ state: "connecting" })
@@ -75,7 +86,8 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
         if (data !== undefined) use(data as never)
       })
     on("status", heard)
-    on("lost", ({ message }: { readonly message: string }) => lost(message))
+    on("unavailable", (data) => lost(unavailable(data)))
+    on("lost", (data) => lost(textIn(data, "message", silence)))
     // One that cannot be read is nobody's, like one that was cut off.
     for (const tag of tags) on(tag, (event) => isEvent(tag, event) && onEvent(event))
     opened.addEventListener("error", () => lost(unreachable))
@@ -83,7 +95,7 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
 
   const watch = () => {
     const silent = performance.now() - heardMs.peek()
-    if (link.peek().state === "live" && silent > freshMs) lost("The app has fallen silent.")
+    if (link.peek().state === "live" && silent > freshMs) lost(silence)
     // The browser tries again by itself after a break, but not after an answer that was no stream.
     const mostMs = source?.readyState === EventSource.CLOSED ? retryMs : deadMs
     if (Math.min(silent, performance.now() - openedMs) > mostMs) open()

@@ -53,6 +53,11 @@ export class App {
     this.#write(events.map((event) => frame(event._tag, event)).join(""))
   }
 
+  /** In place of a report, as long as there is none. */
+  unavailable(data: unknown): void {
+    this.#write(frame("unavailable", data))
+  }
+
   #write(text: string): void {
     for (const reader of this.#readers) reader.write(text)
   }

@@ -141,14 +141,31 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     expect(await page.getByText("No report yet").count()).toBe(0)
   }, 60_000)
 
-  it("says that it is stale when reports stop although the connection stands", async () => {
-    app.report(reportAt(1, {}))
-    await page.goto(url)
-    await page.getByRole("alert").waitFor()
-    await eventually(() => page.getByRole("alert").innerText()).toContain("The app has fallen silent.")
-    app.report(reportAt(2, {}))
-    await expect.poll(() => page.getByRole("alert").count(), { timeout: 15_000 }).toBe(0)
-  }, 60_000)
+  it(
+    "says that it is stale when reports stop although the connection stands, and why where the app says so",
+    async () => {
+      await page.goto(url)
+      const waiting = page.getByRole("status")
+      await eventually(() => waiting.innerText()).toContain("Waiting for the first report")
+      app.unavailable({ reason: "Redis is not reached (ECONNREFUSED)." })
+      await eventually(() => waiting.innerText()).toBe(
+        "No report yet\nThe router's state is not available: Redis is not reached (ECONNREFUSED). Trying again."
+      )
+      app.report(reportAt(1, {}))
+      await page.getByTestId("rpm-openai").waitFor()
+      const stale = page.getByRole("alert")
+      await eventually(() => stale.innerText()).toContain("The app has fallen silent.")
+      app.unavailable({ reason: "no answer within 100 ms" })
+      await eventually(() => stale.innerText()).toContain(
+        "The router's state is not available: no answer within 100 ms. What you see is as of 12:00:01."
+      )
+      app.unavailable(null)
+      await eventually(() => stale.innerText()).toContain("The router's state is not available: it does not answer.")
+      app.report(reportAt(2, {}))
+      await expect.poll(() => stale.count(), { timeout: 15_000 }).toBe(0)
+    },
+    60_000
+  )
 
   it("lists routes with their reasons, holds still while paused, and leaves out what is no trouble", async () => {
     app.report(reportAt(1, {}, { name: "anthropic" }))

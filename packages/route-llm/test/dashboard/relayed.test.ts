@@ -101,6 +101,19 @@ it.effect("never passes on an event that was cut off, says what happened, and tr
     expect(there.asked.length).toBe(3)
   }))
 
+it.effect("gives up an app that sends a line or an event without an end, and takes long ones that have one", () =>
+  Effect.gen(function*() {
+    const long = "x".repeat(1_500_000)
+    const told = lost("The app sends what is no stream of events.")
+    for (const piece of [long, `data: ${long}\n`]) {
+      const endless = app({ pieces: Array(8).fill(piece), ends: "never" })
+      expect(yield* first(1, endless)).toEqual({ events: [told], seconds: 0 })
+    }
+    const event = `data: ${long}\n\n`
+    const { events: passed } = yield* first(4, app({ pieces: Array(4).fill(event), ends: "never" }))
+    expect(passed.map((text) => text === event)).toEqual([true, true, true, true])
+  }))
+
 it.effect("takes an app that has said nothing for ten seconds for lost, connected or not", () =>
   Effect.gen(function*() {
     const silent = app({ pieces: [events[0]!], ends: "never" })

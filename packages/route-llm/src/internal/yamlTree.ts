@@ -1,6 +1,6 @@
 import type { ConfigProblem } from "@route-llm/core"
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, Scalar, type YAMLMap } from "yaml"
-import { expand, isOneReference, shownName } from "./variables.ts"
+import { expand, isOneReference, namesIn, shownName, shownReferences } from "./variables.ts"
 
 /** Where a value stands in the text, as offsets, and what its path is in the writer's spelling. */
 interface Place {
@@ -13,6 +13,8 @@ interface Place {
 export interface YamlTree {
   readonly value: unknown
   readonly problems: ReadonlyArray<ConfigProblem>
+  /** The values that variables stand in: where, as an offset, and which. */
+  readonly variables: ReadonlyMap<number, ReadonlyArray<string>>
   readonly placeOf: (path: ConfigProblem["path"]) => Place
 }
 
@@ -20,6 +22,7 @@ interface Reading {
   readonly document: Document
   readonly valueOf: (variable: string) => string | undefined
   readonly problems: Array<ConfigProblem>
+  readonly variables: Map<number, ReadonlyArray<string>>
   readonly places: Map<string, Place>
   visited: number
   deepest: number
@@ -76,14 +79,17 @@ const typed = (reading: Reading, text: string): unknown => {
 
 const readScalar = (reading: Reading, node: Scalar, at: At): unknown => {
   if (typeof node.value !== "string") return node.value
+  const names = namesIn(node.value)
+  if (names.length > 0 && node.range) reading.variables.set(node.range[0], names)
   const { malformed, text, unset } = expand(node.value, reading.valueOf)
   if (malformed) {
     return problem(reading, at, "expected ${NAME} or ${NAME:-default} ($${ for a plain ${), found another ${")
   }
   if (unset.length > 0) {
-    const names = unset.map(shownName)
-    const found = names.map((name) => `\${${name}}`).join(", ")
-    const issue = `expected a value, found ${found} unset: set it, or write \${${names[0]}:-default}`
+    const [first = ""] = unset
+    const issue = `expected a value, found ${shownReferences(unset)} unset: set it, or write \${${
+      shownName(first)
+    }:-default}`
     return at.disabled ? undefined : problem(reading, at, issue)
   }
   if (node.type !== Scalar.PLAIN || !isOneReference(node.value)) return text
@@ -181,14 +187,23 @@ const read = (reading: Reading, node: Node | null, at: At): unknown => {
  * keys that start with `x-` left out. A value that is not there after all (a variable without value, say) is absent.
  */
 export const readTree = (document: Document, valueOf: Reading["valueOf"]): YamlTree => {
-  const reading: Reading = { document, valueOf, problems: [], places: new Map(), visited: 0, deepest: 0 }
+  const reading: Reading = {
+    document,
+    valueOf,
+    problems: [],
+    variables: new Map(),
+    places: new Map(),
+    visited: 0,
+    deepest: 0
+  }
+  const { problems, variables } = reading
   const value = read(reading, document.contents, { path: [], written: [], keyOffset: 0, disabled: false })
   const placeOf = (path: ConfigProblem["path"]) =>
     reading.places.get(placeKey(path)) ?? { written: path, keyOffset: 0, offset: 0 }
   if (reading.visited <= mostNodes && reading.deepest <= mostLevels) {
-    return { value, problems: reading.problems, placeOf }
+    return { value, problems, variables, placeOf }
   }
   const issue =
     `expected at most ${mostNodes} values in ${mostLevels} levels, found more (aliases count as what they name)`
-  return { value: undefined, problems: [{ path: [], kind: "invalid", issue }], placeOf }
+  return { value: undefined, problems: [{ path: [], kind: "invalid", issue }], variables, placeOf }
 }

@@ -9,7 +9,7 @@ import { type Paint, printable, type Style } from "./terminal/style.ts"
 type Row = StatusReport["providers"][number]
 
 export interface View {
-  /** Signs in a line, at most. */
+  /** Cells of the terminal that a line takes, at most. */
   readonly width: number
   readonly paint: Paint
   /** Bars beside percentages. */

@@ -47,6 +47,22 @@ describe("statusLines", () => {
     expect(colored.map(stripVTControlCharacters)).toEqual(without)
   })
 
+  it("keeps its columns under one another, and in the terminal's width, whatever signs a name is made of", () => {
+    // In cells of a terminal: wide signs, an emoji of three and one of two, letters with a mark of their own.
+    const names = [["混合模型", 8], ["👩‍🔬🇩🇪", 4], ["e\u0301te\u0301", 3], ["ﾊﾝｶｸ", 4], ["plain", 5]] as const
+    const rows = names.map(([name]) => row({ name, model: name }))
+    const [, ...lines] = statusLines(report(...rows), plain).slice(3)
+    for (const [index, [name, cells]] of names.entries()) {
+      const cell = name + " ".repeat(8 - cells)
+      expect(lines[index]).toMatch(new RegExp(`^ ${cell}  ${cell}  312 / 500  `))
+    }
+    const clipped = (width: number) => statusLines(report(...rows.slice(0, 2)), { ...plain, width }).slice(4)
+    expect(clipped(8)).toEqual([" 混合模…", " 👩‍🔬🇩🇪"])
+    expect(clipped(5)).toEqual([" 混…", " 👩‍🔬🇩🇪"])
+    expect(clipped(4)).toEqual([" 混…", " 👩‍🔬…"])
+    expect(clipped(3)).toEqual([" …", " …"])
+  })
+
   it("shows names that would command the terminal without their commands", () => {
     const lines = statusLines(report(row({ name: "a\u001b]0;title\u0007\n\u202eb", model: "\u009b2J" })), plain)
     // oxlint-disable-next-line no-control-regex

@@ -5,8 +5,9 @@ import { hasColors } from "./plainConsole.ts"
 import type { Source } from "./Source.ts"
 import { inService, statusLines } from "./statusView.ts"
 import { span } from "./terminal/amounts.ts"
+import { clip, painted } from "./terminal/layout.ts"
 import { openLiveScreen } from "./terminal/LiveScreen.ts"
-import { paintWith, printable, printableJson, printableLines } from "./terminal/style.ts"
+import { paintWith, printable, printableJson, printableLines, type Style } from "./terminal/style.ts"
 
 /** As wide as the terminal, with bars; on anything else as wide as it gets, without. */
 const lines = (report: StatusReport): ReadonlyArray<string> => {
@@ -46,27 +47,50 @@ interface Seen {
 
 const paint = paintWith(hasColors(process.stdout))
 
+/** Later than this after its time an answer is late. */
+const grace = Duration.seconds(1)
+
+interface Moment {
+  readonly nowMs: number
+  /** Between two looks. */
+  readonly pause: Duration.Duration
+}
+
+/** Why what is known is not new, if it is not. */
+const whyOld = ({ problem, report }: Seen, { nowMs, pause }: Moment): string | undefined => {
+  const isLate = report !== undefined && nowMs - report.atMs > Duration.toMillis(Duration.sum(pause, grace))
+  return problem ?? (isLate ? "it has not answered yet" : undefined)
+}
+
 /** What is on the screen: where it is from, what is known, and how old that is where it is not new. */
-const frame = (source: Source, { problem, report }: Seen, nowMs: number, columns: number): ReadonlyArray<string> => {
+const frame = (source: Source, seen: Seen, moment: Moment, width: number): ReadonlyArray<string> => {
+  const { report } = seen
+  const { nowMs } = moment
+  const line = (style: Style, text: string) => painted(clip([[style, ` ${text}`]], width), paint)
+  const why = whyOld(seen, moment)
   const age = report === undefined ? "" : `, as of ${span(nowMs - report.atMs)} ago`
   return [
-    ` ${paint("dim", `${printable(source.name)} · ${new Date(nowMs).toTimeString().slice(0, 8)} · q quits`)}`,
-    ...(problem === undefined ? [] : [` ${paint("bad", `stale${age}: ${printable(problem)}`.slice(0, columns - 1))}`]),
+    line("dim", `${printable(source.name)} · ${new Date(nowMs).toTimeString().slice(0, 8)} · q quits`),
+    ...(why === undefined ? [] : [line("bad", `stale${age}: ${printable(why)}`)]),
     "",
     ...(report === undefined
-      ? problem === undefined ? [` ${paint("dim", "asking …")}`] : []
-      : statusLines(report.value, { width: columns, bars: true, paint }))
+      ? why === undefined ? [line("dim", "asking …")] : []
+      : statusLines(report.value, { width, bars: true, paint }))
   ]
 }
 
-/** On a terminal: redrawn in place after each look and at once where the terminal changes. */
+/** On a terminal: redrawn in place after each look, at once where the terminal changes, and each second while it is old. */
 const live = (source: Source, pause: Duration.Duration) =>
   Effect.gen(function*() {
     const screen = yield* openLiveScreen
     const seen = yield* Ref.make<Seen>({})
     const draw = Effect.gen(function*() {
       const [now, known] = [yield* Clock.currentTimeMillis, yield* Ref.get(seen)]
-      yield* screen.draw(({ columns }) => frame(source, known, now, columns))
+      yield* screen.draw(({ columns }) => frame(source, known, { nowMs: now, pause }, columns))
+    })
+    const drawOld = Effect.gen(function*() {
+      const [nowMs, known] = [yield* Clock.currentTimeMillis, yield* Ref.get(seen)]
+      if (whyOld(known, { nowMs, pause }) !== undefined) yield* draw
     })
     const look = Effect.gen(function*() {
       const asked: Either.Either<StatusReport, Failed> = yield* Effect.either(source.report)
@@ -80,6 +104,7 @@ const live = (source: Source, pause: Duration.Duration) =>
     })
     yield* draw
     yield* Effect.forkScoped(Stream.runForEach(screen.stale, () => draw))
+    yield* Effect.forkScoped(Effect.repeat(drawOld, Schedule.spaced("1 second")))
     yield* Effect.race(Effect.repeat(look, Schedule.spaced(pause)), screen.quit)
   }).pipe(Effect.scoped)
 

@@ -100,10 +100,14 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
     () =>
       run(Effect.gen(function*() {
         const { router } = yield* startApp
-        let down = false
+        let [down, hung] = [false, false]
         const commands = { error: { message: `${esc}]0;PWNED\u0007${esc}[2J\u009b2J\nit is away` } }
         const { url } = yield* serve((request) =>
-          down ? Promise.resolve(Response.json(commands, { status: 502 })) : router.statusHandler(request)
+          hung
+            ? new Promise<Response>(() => {})
+            : down
+            ? Promise.resolve(Response.json(commands, { status: 502 })) :
+            router.statusHandler(request)
         )
         const terminal = yield* openTerminal()
         yield* startWatching(terminal, url)
@@ -112,6 +116,12 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
         expect(stale).toContain("2 providers")
         down = false
         yield* terminal.until((screen) => !screen.includes("stale") && screen.includes("2 providers"))
+        // One that hangs is late after the interval and a second, and the age goes on while it is waited for.
+        hung = true
+        const late = /stale, as of (\S+) s ago: it has not answered yet/
+        const age = (screen: string) => Number(late.exec(screen)?.[1])
+        const first = age(yield* terminal.until((screen) => late.test(screen)))
+        yield* terminal.until((screen) => age(screen) > first)
         yield* terminal.press("q")
         yield* restored(terminal, 0)
         const written = yield* terminal.written

@@ -6,7 +6,7 @@ import type { Source } from "./Source.ts"
 import { inService, statusLines } from "./statusView.ts"
 import { span } from "./terminal/amounts.ts"
 import { clip, painted } from "./terminal/layout.ts"
-import { openLiveScreen } from "./terminal/LiveScreen.ts"
+import { openLiveScreen, type Size } from "./terminal/LiveScreen.ts"
 import { paintWith, printable, printableJson, printableLines, type Style } from "./terminal/style.ts"
 
 /** As wide as the terminal, with bars; on anything else as wide as it gets, without. */
@@ -63,20 +63,21 @@ const whyOld = ({ problem, report }: Seen, { nowMs, pause }: Moment): string | u
 }
 
 /** What is on the screen: where it is from, what is known, and how old that is where it is not new. */
-const frame = (source: Source, seen: Seen, moment: Moment, width: number): ReadonlyArray<string> => {
+const frame = (source: Source, seen: Seen, moment: Moment, { columns: width, rows }: Size): ReadonlyArray<string> => {
   const { report } = seen
   const { nowMs } = moment
   const line = (style: Style, text: string) => painted(clip([[style, ` ${text}`]], width), paint)
   const why = whyOld(seen, moment)
   const age = report === undefined ? "" : `, as of ${span(nowMs - report.atMs)} ago`
-  return [
+  const above = [
     line("dim", `${printable(source.name)} · ${new Date(nowMs).toTimeString().slice(0, 8)} · q quits`),
     ...(why === undefined ? [] : [line("bad", `stale${age}: ${printable(why)}`)]),
-    "",
-    ...(report === undefined
-      ? why === undefined ? [line("dim", "asking …")] : []
-      : statusLines(report.value, { width, bars: true, paint }))
+    ""
   ]
+  if (report === undefined) return why === undefined ? [...above, line("dim", "asking …")] : above
+  // The screen says in its last line how many are left out.
+  const room = rows - above.length
+  return [...above, ...statusLines(report.value, { width, rows: room, bars: true, paint })]
 }
 
 /** On a terminal: redrawn in place after each look, at once where the terminal changes, and each second while it is old. */
@@ -86,7 +87,7 @@ const live = (source: Source, pause: Duration.Duration) =>
     const seen = yield* Ref.make<Seen>({})
     const draw = Effect.gen(function*() {
       const [now, known] = [yield* Clock.currentTimeMillis, yield* Ref.get(seen)]
-      yield* screen.draw(({ columns }) => frame(source, known, { nowMs: now, pause }, columns))
+      yield* screen.draw((size) => frame(source, known, { nowMs: now, pause }, size))
     })
     const drawOld = Effect.gen(function*() {
       const [nowMs, known] = [yield* Clock.currentTimeMillis, yield* Ref.get(seen)]

@@ -21,6 +21,19 @@ describe("statusLines", () => {
     ])
   })
 
+  it("has those in trouble first where there is no room for all, else all in their order", () => {
+    const names = (rows: number) =>
+      statusLines(badDay, { ...plain, rows }).slice(4).map((line) => line.trim().split(" ")[0])
+    expect(names(9)).toEqual(["openai", "anthropic", "gemini", "groq", "local"])
+    expect(names(8)).toEqual(["anthropic", "local", "gemini", "groq", "openai"])
+    const [first, ...others] = badDay.providers
+    const full = row({ name: "full", headroomPct: 9.9 })
+    const many = report(row({ name: "well" }), full, ...others, first!)
+    expect(statusLines(many, { ...plain, rows: 5 }).slice(8).map((line) => line.trim().split(" ")[0])).toEqual(
+      ["full", "openai", "well"]
+    )
+  })
+
   it("has a line for a router without providers", () => {
     expect(statusLines(report(), plain).at(-1)).toBe(" There is no provider.")
   })

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import OpenAI from "openai"
 import { describe, expect, it } from "vitest"
 import { hello, promised, run } from "../http/support.ts"
 import { commandFile, root, serve, startApp } from "./run.ts"
@@ -41,7 +42,7 @@ const restored = (terminal: Terminal, code: number) =>
 describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
   it("is drawn in place on the other screen, and q puts everything back", () =>
     run(Effect.gen(function*() {
-      const { router, url } = yield* startApp
+      const { router, url, vendor } = yield* startApp
       const terminal = yield* openTerminal()
       const first = yield* startWatching(terminal, url)
       expect(first).not.toContain("what was there before")
@@ -54,6 +55,12 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
       const later = yield* terminal.until((screen) => screen.includes("open by hand"))
       expect(later).toMatch(/^ 2 providers, 1 in service/m)
       expect(later).toMatch(/^ first .* 1 \/ 100 /m)
+
+      // Where there is room for one of three, it is the one that is open.
+      router.register("third", { client: new OpenAI({ apiKey: "k", baseURL: vendor.url }), rpm: 10 })
+      yield* terminal.until((screen) => /^ first .*\n second .*\n third /m.test(screen))
+      yield* terminal.resize(120, 8)
+      yield* terminal.until((screen) => /^ provider .*\n second .* open by hand .*\n … 2 more lines\n$/m.test(screen))
       yield* terminal.press("q")
       yield* restored(terminal, 0)
     })), 90_000)

@@ -48,7 +48,9 @@ const codeOf = (error: unknown): number => {
 
 export const main = (argv: ReadonlyArray<string>): void => {
   // Whoever reads the output may leave early, as `head` does.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+  }
   run(argv).pipe(
     Effect.as(0),
     Effect.catchAllCause((cause) => {

@@ -7,6 +7,7 @@ import { Predicate } from "effect"
 export const reasonOf = (cause: unknown): string => {
   const inner = Predicate.hasProperty(cause, "cause") ? cause.cause : undefined
   if (inner !== undefined) return reasonOf(inner)
+  if (cause instanceof Error && cause.message === "bad port") return "fetch calls no such port"
   const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
   return typeof code === "string" && /^[A-Z][A-Z\d_]*$/.test(code) ? code : "the connection broke"
 }

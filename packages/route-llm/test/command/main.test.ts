@@ -62,6 +62,13 @@ describe("route-llm", () => {
       await commandFile()
     ])
     expect(stdout).toBe("{\n0\n")
+    const { stdout: complaint } = await promisify(execFile)("bash", [
+      "-c",
+      `"$0" "$1" status --watch --interval 0.1 --url localhost:9 2>&1 | head -n 1; echo "\${PIPESTATUS[0]}"`,
+      process.execPath,
+      await commandFile()
+    ])
+    expect(complaint).toMatch(/^http:\/\/localhost:9 did not answer \(fetch calls no such port\).*\n0\n$/)
   }, 60_000)
 
   it("reads nothing of the router, the demo or the dashboard until a subcommand needs it", async () => {

@@ -144,23 +144,20 @@ const sums = ({ totals }: StatusReport): Cell => {
   ]
 }
 
-/** Of the heading, the sums, the line between, and the titles. */
-const linesAbove = 4
-
 /** The lines of a report, each at most as wide as the view. */
 export const statusLines = (
   report: StatusReport,
   { bars, paint, rows = Infinity, width }: View
 ): ReadonlyArray<string> => {
-  const fits = report.providers.length + linesAbove <= rows
-  const providers = fits ? report.providers : Arr.sort(report.providers, troubleFirst)
   const line = (cell: Cell) => painted(clip([["plain", " "], ...cell], width), paint)
-  return [
+  const above = [
     line(heading(report)),
     line(sums(report)),
-    "",
-    ...(providers.length === 0
-      ? [line([["dim", "There is no provider."]])]
-      : layOut(columns(providers, bars), width, paint))
+    ""
   ]
+  if (report.providers.length === 0) return [...above, line([["dim", "There is no provider."]])]
+  // The titles are a line as well.
+  const fits = above.length + 1 + report.providers.length <= rows
+  const providers = fits ? report.providers : Arr.sort(report.providers, troubleFirst)
+  return [...above, ...layOut(columns(providers, bars), width, paint)]
 }

@@ -72,6 +72,21 @@ export const tags = Object.keys(events) as ReadonlyArray<RouterEvent["_tag"]>
 
 export const isReport = (value: unknown): value is StatusReport => report(value)
 
+/** The shared store is away, and the app goes on without it. */
+export interface Away {
+  readonly policy: string
+  /** For how long. */
+  readonly sinceMs: number
+}
+
+const away = has<{ readonly state: unknown }>({
+  state: has<Away & { readonly away: unknown }>({ away: (is) => is === true, policy: isText, sinceMs: isNumber })
+})
+
+/** What a report says of that; nothing while all is well, and nothing where it cannot be read. */
+export const awayIn = (report: unknown): Away | undefined =>
+  away(report) ? (report as { readonly state: Away }).state : undefined
+
 /** `tag` is what the event was sent as. */
 export const isEvent = (tag: RouterEvent["_tag"], value: unknown): value is RouterEvent =>
   has<RouterEvent>({ _tag: oneOf(tag), timestamp: isTime, ...events[tag] })(value)

@@ -70,6 +70,26 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     expect(await text("card-openai")).toContain("20 % free")
     expect(await page.getByTestId("waiting-normal").innerText()).toBe("9")
     expect(await page.title()).toBe("Test – route-llm")
+
+    // Over a shared store that is away the figures mean something else.
+    const away = page.getByTestId("away")
+    expect(await away.count()).toBe(0)
+    const awayAt = (seconds: number, state: object) => ({ ...reportAt(seconds, { rpmUsed: seconds }), state })
+    app.report(awayAt(3, { away: true, policy: "share", sinceMs: 41_000 }))
+    await eventually(() => away.innerText()).toBe(
+      "Shared state away\nThis app goes on with its share of every limit, and knows nothing of what others use.\n41 s"
+    )
+    await screenshot(page, "state-away")
+    app.report(awayAt(4, { away: true, policy: "open", sinceMs: 42_000 }))
+    await eventually(() => away.innerText()).toContain("as though it were alone")
+    for (const state of [{ away: true }, { away: false, policy: "share", sinceMs: 1 }, {}]) {
+      app.report(awayAt(5, state))
+      await away.waitFor({ state: "detached" })
+      app.report(awayAt(6, { away: true, policy: "share", sinceMs: 44_000 }))
+      await away.waitFor()
+    }
+    app.report(reportAt(7))
+    await away.waitFor({ state: "detached" })
   }, 60_000)
 
   it("shows a circuit that opens, with the time until it tries again, probes, and closes", async () => {

@@ -226,6 +226,23 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     app.report(reportAt(10, { rpmUsed: 498 }))
     await eventually(() => page.getByTestId("rpm-openai").getAttribute("aria-valuenow")).toBe("498")
     expect(await page.locator(".stream li").count()).toBeLessThanOrEqual(80)
+
+    // Nor does the picture of the traffic grow with the providers without an end: names stay legible, the rest scrolls.
+    const picture = async (providers: number) => {
+      const rows = Array.from({ length: providers }, (_, index) => ({ name: `provider-${index}` }))
+      app.report(reportAt(11, ...rows))
+      await eventually(() => page.locator(".traffic li").count()).toBe(providers)
+      return page.locator(".traffic .rows").evaluate((place) => ({
+        height: place.clientHeight,
+        row: place.querySelector("li")!.clientHeight,
+        scrolls: place.scrollHeight > place.clientHeight + 1,
+        focused: place.tabIndex
+      }))
+    }
+    expect(await picture(4)).toEqual({ height: 164, row: 41, scrolls: false, focused: -1 })
+    expect(await picture(30)).toMatchObject({ row: 16, scrolls: false, focused: -1 })
+    expect(await picture(50)).toEqual({ height: 492, row: 15, scrolls: true, focused: 0 })
+    await screenshot(page, "fifty")
   }, 60_000)
 
   it("shows names as text, and refuses a version that it cannot read", async () => {

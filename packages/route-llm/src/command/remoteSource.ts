@@ -49,10 +49,17 @@ const unreachable = (name: string, error: HttpClientError): Failed =>
       + "`statusHandler` there?"
   })
 
-const unreadable = (name: string, { message }: ParseResult.ParseError): Failed =>
-  new Failed({
-    message: `${name} answered with something else than this version reads: ${message.split("\n").at(-1)?.trim()}`
-  })
+const unreadable = (name: string, what: string): Failed =>
+  new Failed({ message: `${name} answered with something else than this version reads: ${what}` })
+
+/** A value is quoted there, of whatever length. */
+const problemIn = ({ message }: ParseResult.ParseError): string =>
+  message.split("\n").at(-1)?.trim().slice(0, 200) ?? "another form"
+
+const unanswered = (name: string, error: HttpClientError): Failed =>
+  error.cause instanceof SyntaxError
+    ? unreadable(name, "it is no JSON. Does the application serve `statusHandler` there?")
+    : unreachable(name, error)
 
 /** Space around it does not count; a blank one counts as unset. It goes into a header, whose faults would quote it. */
 const tokenSet = Effect.gen(function*() {
@@ -92,9 +99,9 @@ export const openRemote = (text: string) =>
           onTimeout: () => new Failed({ message: `${name} did not answer within ${patience}.` })
         }),
         Effect.catchTags({
-          RequestError: (error) => Effect.fail(unreachable(name, error)),
-          ResponseError: (error) => Effect.fail(unreachable(name, error)),
-          ParseError: (error) => Effect.fail(unreadable(name, error))
+          RequestError: (error) => Effect.fail(unanswered(name, error)),
+          ResponseError: (error) => Effect.fail(unanswered(name, error)),
+          ParseError: (error) => Effect.fail(unreadable(name, problemIn(error)))
         })
       )
 

@@ -24,6 +24,20 @@ describe("route-llm", () => {
       stdout: "",
       stderr: "--compare runs on virtual time: it takes neither --real nor --speed.\n"
     })
+    const wrong = [
+      ["demo", "--speed", "0"],
+      ["demo", "--speed", "-1"],
+      ["demo", "--duration", "0 minutes"],
+      ["demo", "--duration", "soon"],
+      ["demo", "--dashboard", "--port", "99999"],
+      ["dashboard", "--port", "-1"],
+      ["status", "--interval", "0"]
+    ]
+    for (const args of wrong) {
+      const { code, stderr, stdout } = await routeLlm(args)
+      expect([args, code, stdout]).toEqual([args, 2, ""])
+      expect(stderr).toMatch(new RegExp(`^\\s*${args.at(-2)} takes [^{}]*\\.\\s*$`))
+    }
   }, 60_000)
 
   it("completes in every shell", async () => {

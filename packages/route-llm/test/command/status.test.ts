@@ -131,6 +131,14 @@ describe("what cannot be shown", () => {
       const { code, stderr, stdout } = yield* promised(() => routeLlm(["status", "--url", url]))
       expect([code, stdout]).toEqual([1, ""])
       expect(stderr).toMatch(/answered with something else than this version reads/)
+      const page = yield* serve(() => Promise.resolve(new Response("<!doctype html>canary")))
+      const html = yield* promised(() => routeLlm(["status", "--url", page.url]))
+      expect(html).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: `${page.url} answered with something else than this version reads: it is no JSON. `
+          + "Does the application serve `statusHandler` there?\n"
+      })
     })), 30_000)
 
   it.each([

@@ -141,7 +141,27 @@ describe("what cannot be shown", () => {
       })
     })), 30_000)
 
+  it("is a shared state without the providers that are in it, by whichever option it was named", async () => {
+    for (const option of [["--redis", "redis://:canary@localhost:1"], ["--namespace", "chat"]]) {
+      const { code, stderr, stdout } = await routeLlm(["status", ...option])
+      expect([code, stdout]).toEqual([2, ""])
+      expect(stderr).toBe(
+        `${
+          option[0]
+        } says where the state is; the names of the providers are in --config FILE, and there is no router.yaml here.\n`
+      )
+    }
+  }, 60_000)
+
   it.each([
+    ["a Redis at an address that is none of it", [
+      "status",
+      "--config",
+      "router.yaml",
+      "--redis",
+      "http://:canary@localhost"
+    ]],
+    ["a Redis at no address", ["explain", "--config", "router.yaml", "--redis", "redis://canary:99999999"]],
     ["an unknown option", ["status", "--nope"]],
     ["an interval out of range", ["status", "--interval", "0"]],
     ["two places at once", ["status", "--url", "http://localhost", "--config", "router.yaml"]],

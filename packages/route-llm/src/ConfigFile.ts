@@ -97,7 +97,7 @@ const withoutValues =
  */
 export const fromText = (
   text: string,
-  { check, source = "YAML", ...options }: ConfigOptions & { readonly source?: string | undefined } = {}
+  { check, source = "YAML", unneeded, ...options }: ConfigOptions & { readonly source?: string | undefined } = {}
 ): Effect.Effect<RouterConfig, InvalidConfig> =>
   Effect.gen(function*() {
     const lines = new LineCounter()
@@ -111,7 +111,7 @@ export const fromText = (
         (name) => Effect.map(lookUp(name, source), (value) => [name, value] as const)
       )
     )
-    const tree = readTree(document, (name) => values.get(name))
+    const tree = readTree(document, (name) => values.get(name), unneeded)
     const key = ({ column, line }: { readonly line?: number | undefined; readonly column?: number | undefined }) =>
       `${line}:${column}`
     const variables = new Map([...tree.variables].map(([offset, names]) => [key(position(lines, offset)), names]))

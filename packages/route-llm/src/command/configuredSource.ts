@@ -14,7 +14,7 @@ import {
 } from "@route-llm/core"
 import { Console, Context, Effect, Layer, Logger, LogLevel, Option, type Redacted } from "effect"
 import { fromYaml } from "../ConfigFile.ts"
-import { checkConfig } from "../internal/checkConfig.ts"
+import { checkAdapters } from "../internal/checkConfig.ts"
 import { entryWithoutClient } from "../internal/entries.ts"
 import { observedState } from "../internal/sharedState.ts"
 import { Failed } from "./outcomes.ts"
@@ -47,6 +47,9 @@ const routerOver = (config: RouterConfig, State: Layer.Layer<RouterState, Invali
   )
 }
 
+/** What only calls need: the machine from which one looks on may have no key. */
+const ofCalls = ["apiKey", "baseUrl"]
+
 const empty: ChatRequest = { messages: [{ role: "user", content: "" }] }
 
 /** What went wrong with the state, and where that is. */
@@ -63,7 +66,8 @@ const note = (path: string): string =>
  */
 export const openConfigured = (path: string, { namespace, redis }: Pick<Sought, "namespace" | "redis">) =>
   Effect.gen(function*() {
-    const written = yield* fromYaml(path, { check: checkConfig })
+    const unneeded = new Set([...ofCalls, ...(Option.isSome(redis) ? ["redisUrl"] : [])])
+    const written = yield* fromYaml(path, { check: checkAdapters, unneeded })
     const redisUrl = Option.getOrElse(redis, () => written.redisUrl)
     const address = redisUrl && redisAddress(redisUrl)
     if (redisUrl !== undefined && address === undefined) {

@@ -9,7 +9,8 @@ const found = (text: string): string =>
 
 const checkProvider = (
   { adapter, apiKey, name }: RouterConfig["providers"][number],
-  index: number
+  index: number,
+  calls: boolean
 ): ReadonlyArray<ConfigProblem> => {
   const problem = (field: string, issue: string): ConfigProblem => ({
     path: ["providers", index, field],
@@ -22,10 +23,15 @@ const checkProvider = (
   const keyless = problem("apiKey", "expected a key, found nothing (or leave the provider out and register a client)")
   return [
     ...(isAdapterName(adapter ?? name) ? [] : [unknown]),
-    ...(apiKey === undefined ? [keyless] : [])
+    ...(calls && apiKey === undefined ? [keyless] : [])
   ]
 }
 
+const check = (calls: boolean) => ({ providers }: RouterConfig): ReadonlyArray<ConfigProblem> =>
+  providers.flatMap((provider, index) => provider.enabled === false ? [] : checkProvider(provider, index, calls))
+
 /** What only this package can check: each provider has an adapter and a key. */
-export const checkConfig = ({ providers }: RouterConfig): ReadonlyArray<ConfigProblem> =>
-  providers.flatMap((provider, index) => provider.enabled === false ? [] : checkProvider(provider, index))
+export const checkConfig = check(true)
+
+/** The same for a router that calls nobody: without a key. */
+export const checkAdapters = check(false)

@@ -21,6 +21,7 @@ export interface YamlTree {
 interface Reading {
   readonly document: Document
   readonly valueOf: (variable: string) => string | undefined
+  readonly unneeded: ReadonlySet<unknown>
   readonly problems: Array<ConfigProblem>
   readonly variables: Map<number, ReadonlyArray<string>>
   readonly places: Map<string, Place>
@@ -90,7 +91,7 @@ const readScalar = (reading: Reading, node: Scalar, at: At): unknown => {
     const issue = `expected a value, found ${shownReferences(unset)} unset: set it, or write \${${
       shownName(first)
     }:-default}`
-    return at.disabled ? undefined : problem(reading, at, issue)
+    return at.disabled || reading.unneeded.has(at.path.at(-1)) ? undefined : problem(reading, at, issue)
   }
   if (node.type !== Scalar.PLAIN || !isOneReference(node.value)) return text
   if (text === "") return undefined
@@ -184,12 +185,18 @@ const read = (reading: Reading, node: Node | null, at: At): unknown => {
 
 /**
  * Reads a document without syntax errors: aliases and `<<` resolved, variables replaced, keys in camelCase, top-level
- * keys that start with `x-` left out. A value that is not there after all (a variable without value, say) is absent.
+ * keys that start with `x-` left out. A value that is not there after all (a variable without value, say) is absent;
+ * among the fields that are `unneeded` that is no problem.
  */
-export const readTree = (document: Document, valueOf: Reading["valueOf"]): YamlTree => {
+export const readTree = (
+  document: Document,
+  valueOf: Reading["valueOf"],
+  unneeded: Reading["unneeded"] = new Set()
+): YamlTree => {
   const reading: Reading = {
     document,
     valueOf,
+    unneeded,
     problems: [],
     variables: new Map(),
     places: new Map(),

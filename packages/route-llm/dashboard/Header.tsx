@@ -44,9 +44,9 @@ const goesOn: { readonly [policy: string]: string } = {
 }
 
 /** Says that the shared state is away, since when and how the app goes on; nothing while it answers. */
-export const AwayBanner = ({ board, feed }: { board: Board; feed: Feed }) => {
+export const AwayBanner = ({ board }: { board: Board }) => {
   const away = awayIn(board.report.value)
-  if (away === undefined || feed.link.value.state !== "live") return null
+  if (away === undefined) return null
   return (
     <div class="banner away" role="status" data-testid="away">
       <strong>Shared state away</strong>

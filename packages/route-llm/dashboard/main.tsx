@@ -21,7 +21,7 @@ const Page = ({ board, feed, setup }: { board: Board; feed: Feed; setup: Setup }
       <a class="skip" href="#routes">Skip to the routes</a>
       <Header board={board} feed={feed} title={titleOf(setup)} />
       <StaleBanner board={board} feed={feed} />
-      <AwayBanner board={board} feed={feed} />
+      <AwayBanner board={board} />
       <main>
         <div class="figures">
           <Totals board={board} />

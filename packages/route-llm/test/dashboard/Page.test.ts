@@ -3,15 +3,14 @@
  */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type { RouterEvent } from "@route-llm/core"
 import { Effect, Exit, Scope } from "effect"
 import type { Browser, Page } from "playwright-core"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { relayed } from "../../src/dashboard/relayed.ts"
 import { serveDashboard } from "../../src/dashboard/serveDashboard.ts"
-import { row } from "../command/reports.ts"
-import { App, attemptAt, reportAt, type Row, startedAt } from "./App.ts"
+import { App, attemptAt, reportAt, startedAt } from "./App.ts"
 import { launch, screenshot, skipBrowser, watch } from "./browser.ts"
+import { boundsTheTraffic, leavesOutWhatItCannotDraw, saysThatTheStateIsAway, saysWhyThereIsNoReport } from "./steps.ts"
 
 const eventually = <A>(read: () => Promise<A>) => expect.poll(read, { timeout: 15_000 })
 
@@ -70,26 +69,7 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     expect(await text("card-openai")).toContain("20 % free")
     expect(await page.getByTestId("waiting-normal").innerText()).toBe("9")
     expect(await page.title()).toBe("Test – route-llm")
-
-    // Over a shared store that is away the figures mean something else.
-    const away = page.getByTestId("away")
-    expect(await away.count()).toBe(0)
-    const awayAt = (seconds: number, state: object) => ({ ...reportAt(seconds, { rpmUsed: seconds }), state })
-    app.report(awayAt(3, { away: true, policy: "share", sinceMs: 41_000 }))
-    await eventually(() => away.innerText()).toBe(
-      "Shared state away\nThis app goes on with its share of every limit, and knows nothing of what others use.\n41 s"
-    )
-    await screenshot(page, "state-away")
-    app.report(awayAt(4, { away: true, policy: "open", sinceMs: 42_000 }))
-    await eventually(() => away.innerText()).toContain("as though it were alone")
-    for (const state of [{ away: true }, { away: false, policy: "share", sinceMs: 1 }, {}]) {
-      app.report(awayAt(5, state))
-      await away.waitFor({ state: "detached" })
-      app.report(awayAt(6, { away: true, policy: "share", sinceMs: 44_000 }))
-      await away.waitFor()
-    }
-    app.report(reportAt(7))
-    await away.waitFor({ state: "detached" })
+    await saysThatTheStateIsAway({ app, page })
   }, 60_000)
 
   it("shows a circuit that opens, with the time until it tries again, probes, and closes", async () => {
@@ -162,27 +142,12 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
   }, 60_000)
 
   it(
-    "says that it is stale when reports stop although the connection stands, and why where the app says so",
+    "says that it is stale when reports stop although the connection stands, and why, if the app says so",
     async () => {
       await page.goto(url)
-      const waiting = page.getByRole("status")
-      await eventually(() => waiting.innerText()).toContain("Waiting for the first report")
-      app.unavailable({ reason: "Redis is not reached (ECONNREFUSED)." })
-      await eventually(() => waiting.innerText()).toBe(
-        "No report yet\nThe router's state is not available: Redis is not reached (ECONNREFUSED). Trying again."
-      )
-      app.report(reportAt(1, {}))
-      await page.getByTestId("rpm-openai").waitFor()
-      const stale = page.getByRole("alert")
-      await eventually(() => stale.innerText()).toContain("The app has fallen silent.")
-      app.unavailable({ reason: "no answer within 100 ms" })
-      await eventually(() => stale.innerText()).toContain(
-        "The router's state is not available: no answer within 100 ms. What you see is as of 12:00:01."
-      )
-      app.unavailable(null)
-      await eventually(() => stale.innerText()).toContain("The router's state is not available: it does not answer.")
+      await saysWhyThereIsNoReport({ app, page })
       app.report(reportAt(2, {}))
-      await expect.poll(() => stale.count(), { timeout: 15_000 }).toBe(0)
+      await expect.poll(() => page.getByRole("alert").count(), { timeout: 15_000 }).toBe(0)
     },
     60_000
   )
@@ -226,23 +191,7 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     app.report(reportAt(10, { rpmUsed: 498 }))
     await eventually(() => page.getByTestId("rpm-openai").getAttribute("aria-valuenow")).toBe("498")
     expect(await page.locator(".stream li").count()).toBeLessThanOrEqual(80)
-
-    // Nor does the picture of the traffic grow with the providers without an end: names stay legible, the rest scrolls.
-    const picture = async (providers: number) => {
-      const rows = Array.from({ length: providers }, (_, index) => ({ name: `provider-${index}` }))
-      app.report(reportAt(11, ...rows))
-      await eventually(() => page.locator(".traffic li").count()).toBe(providers)
-      return page.locator(".traffic .rows").evaluate((place) => ({
-        height: place.clientHeight,
-        row: place.querySelector("li")!.clientHeight,
-        scrolls: place.scrollHeight > place.clientHeight + 1,
-        focused: place.tabIndex
-      }))
-    }
-    expect(await picture(4)).toEqual({ height: 164, row: 41, scrolls: false, focused: -1 })
-    expect(await picture(30)).toMatchObject({ row: 16, scrolls: false, focused: -1 })
-    expect(await picture(50)).toEqual({ height: 492, row: 15, scrolls: true, focused: 0 })
-    await screenshot(page, "fifty")
+    await boundsTheTraffic({ app, page })
   }, 60_000)
 
   it("shows names as text, and refuses a version that it cannot read", async () => {
@@ -254,18 +203,7 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     app.report({ ...reportAt(2, { name: "later" }), version: 2 as 1 })
     await eventually(() => page.getByRole("alert").innerText()).toContain("version 2; this dashboard reads version 1")
     expect(await page.getByRole("heading", { level: 3 }).innerText()).toBe(name)
-
-    // What it cannot draw is left out, and what it can draw goes on.
-    const { limits: _, ...rest } = row({ name: "broken" })
-    app.report({ ...reportAt(3), providers: [rest as Row] })
-    await eventually(() => page.getByRole("alert").innerText()).toContain("reports that this dashboard does not read")
-    expect(await page.getByRole("heading", { level: 3 }).innerText()).toBe(name)
-    app.report(reportAt(4, { name: "whole" }))
-    await eventually(() => page.getByRole("heading", { level: 3 }).innerText()).toBe("whole")
-    expect(await page.getByRole("alert").count()).toBe(0)
-    const { timestamp } = attemptAt(5)
-    app.tell({ _tag: "RouteEvent", timestamp } as RouterEvent, attemptAt(5, { timestamp: 1e300 }), attemptAt(6))
-    await eventually(() => page.locator(".stream li time").allInnerTexts()).toEqual(["12:00:06"])
+    await leavesOutWhatItCannotDraw({ app, page })
   }, 60_000)
 
   it("is used by keyboard alone, and remembers light or dark", async () => {

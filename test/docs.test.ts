@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
 import { codeBlocks } from "./docs/codeBlocks.ts"
-import { failureOf, programsIn } from "./docs/programs.ts"
+import { programsIn } from "./docs/programs.ts"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 
@@ -23,6 +23,6 @@ it("every block of TypeScript in the documents compiles", async () => {
 
 for (const program of programs.filter(({ runs }) => runs)) {
   it.concurrent(`${program.name} runs, and prints what it says`, async () => {
-    expect(await failureOf(program)).toBe("")
+    expect(await suite.failureOf(program)).toBe("")
   }, 100_000)
 }

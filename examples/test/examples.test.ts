@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import { anyRedis } from "../../packages/redis/test/rigs/redisServer.ts"
 import { skips, suiteRig } from "../../packages/redis/test/rigs/suite.ts"
+import { bundled } from "../../test/bundled.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
@@ -39,6 +40,14 @@ const printed: Readonly<Record<string, ReadonlyArray<string>>> = {
     "No provider can take the request now. only: full (needs 1 of 8 requests), free in 60.1 s. Try again in 60.1 s, or add a provider.",
     "high priority: only"
   ],
+  "prometheus.ts": [
+    "text/plain; version=0.0.4; charset=utf-8",
+    "route_llm_fallbacks_total{from=\"first\",to=\"second\",because=\"overloaded\"} 1",
+    "route_llm_limit{provider=\"first\",dimension=\"requests\"} 500",
+    "route_llm_limit{provider=\"second\",dimension=\"requests\"} 50",
+    "route_llm_limit_used{provider=\"first\",dimension=\"requests\"} 1",
+    "route_llm_limit_used{provider=\"second\",dimension=\"requests\"} 1"
+  ],
   "streaming.ts": [
     "I wandered lonely as a cloud",
     "That floats on high o'er vales and hills",
@@ -64,8 +73,13 @@ it("every example has its output here", () => {
   expect(readdirSync(`${root}examples`).filter((name) => name.endsWith(".ts"))).toEqual(Object.keys(printed))
 })
 
+/** Beside the examples, so that what they import by name is found. */
+const folder = `${root}examples/.cache/examples`
+
+beforeAll(() => bundled(Object.keys(printed).map((name) => `${root}examples/${name}`), folder), 60_000)
+
 const run = (name: string, env: NodeJS.ProcessEnv = process.env): ReadonlyArray<string> => {
-  const args = ["node_modules/tsx/dist/cli.mjs", "--tsconfig", "tsconfig.base.json", `examples/${name}`]
+  const args = ["--enable-source-maps", `${folder}/${name.replace(/\.ts$/, ".mjs")}`]
   return execFileSync(process.execPath, args, { cwd: root, encoding: "utf8", env }).trimEnd().split("\n")
 }
 

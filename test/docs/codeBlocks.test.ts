@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { codeBlocks, matchesOutput } from "./codeBlocks.ts"
-import { failureOf, programsIn } from "./programs.ts"
+import { programsIn } from "./programs.ts"
 
 const sample = `# A sample
 
@@ -75,7 +75,7 @@ it("a broken block fails, on its line of the document", async () => {
   const suite = programsIn("broken")
   const programs = codeBlocks(broken).map((block) => suite.write("guide.md", block))
   expect(await suite.typeErrors()).toContain("guide.md.3.ts(3,7): error TS2322")
-  const failures = await Promise.all(programs.map(failureOf))
+  const failures = await Promise.all(programs.map(suite.failureOf))
   expect(failures[0]).toContain("guide.md:3 printed:\nthree\nin place of:\nfour")
-  expect(failures[1]).toMatch(/guide\.md:12 ended with 1:[^]*boom/)
+  expect(failures[1]).toMatch(/guide\.md:12 ended with 1:[^]*boom[^]*guide\.md\.12\.ts:12:/)
 }, 30_000)

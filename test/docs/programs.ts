@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process"
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { basename } from "node:path"
 import { fileURLToPath } from "node:url"
+import { bundled } from "../bundled.ts"
 import { type CodeBlock, matchesOutput } from "./codeBlocks.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
@@ -29,26 +31,31 @@ export const programsIn = (suite: string) => {
   writeFileSync(`${root}${directory}/tsconfig.json`, JSON.stringify(tsconfig))
   writeFileSync(`${root}${directory}/empty.ts`, "")
 
+  const paths: Array<string> = []
+  const outputOf = (path: string) => `${directory}/run/${basename(path, ".ts")}.mjs`
+  let bundling: Promise<void> | undefined
+
   return {
     write: (document: string, block: CodeBlock): Program => {
       const path = `${directory}/${document.replaceAll("/", ".")}.${block.line}.ts`
       writeFileSync(root + path, "\n".repeat(block.line - 1) + block.code)
+      paths.push(root + path)
       return { ...block, name: `${document}:${block.line}`, path }
     },
     /** What the compiler has against them; empty if nothing. */
     typeErrors: async (): Promise<string> => {
       const { status, stderr, stdout } = await node("node_modules/@typescript/native/bin/tsc", "-p", directory)
       return status === 0 ? "" : stdout + stderr
+    },
+    /** Runs a program on the sources; how it failed or what it printed in place of what is shown; empty if nothing. */
+    failureOf: async (program: Program): Promise<string> => {
+      await (bundling ??= bundled(paths, `${root}${directory}/run`))
+      const { status, stderr, stdout } = await node("--enable-source-maps", outputOf(program.path))
+      if (status !== 0) return `${program.name} ended with ${status}:\n${stdout}${stderr}`
+      if (program.output === undefined || matchesOutput(stdout, program.output)) return ""
+      return `${program.name} printed:\n${stdout}in place of:\n${program.output}`
     }
   }
-}
-
-/** Runs a program on the sources; how it failed or what it printed in place of what is shown; empty if nothing. */
-export const failureOf = async (program: Program): Promise<string> => {
-  const { status, stderr, stdout } = await node("--import", "tsx", program.path)
-  if (status !== 0) return `${program.name} ended with ${status}:\n${stdout}${stderr}`
-  if (program.output === undefined || matchesOutput(stdout, program.output)) return ""
-  return `${program.name} printed:\n${stdout}in place of:\n${program.output}`
 }
 
 interface Ended {

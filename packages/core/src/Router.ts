@@ -131,7 +131,8 @@ const make = Effect.gen(function*() {
   const teller = yield* makeTeller(state)
 
   const budget = new RetryBudget(settings.retryBudget)
-  const services = { registry, state: guardState(state, teller), settings, budget, teller }
+  const guarded = guardState(state, teller)
+  const services = { registry, state: guarded, settings, budget, teller }
   const answered = makeRounds({ attempt: makeAttempt(services, chatCall(services)), budget, settings })
   const opened = makeRounds({ attempt: makeAttempt(services, openAnswer(services)), budget, settings })
   const routeOf = makeRoute({ registry, settings, estimator })
@@ -190,7 +191,7 @@ const make = Effect.gen(function*() {
       })
       const sized = inputTokens === undefined ? route : { ...route, inputTokens }
       const asked = demandOf(sized, yield* registry.providers)
-      return yield* services.state.explain({
+      return yield* guarded.explain({
         ...asked,
         draw: yield* Random.next,
         timeLeftMs: route.timeoutMs,
@@ -216,10 +217,7 @@ const make = Effect.gen(function*() {
     })
   yield* registry.changes.pipe(Stream.runForEach(follow), Effect.forkScoped)
 
-  const snapshot = Effect.tapErrorCause(
-    Effect.flatMap(registry.providers, state.snapshot),
-    (cause) => Effect.sync(() => teller.stateFailed("snapshot", cause))
-  )
+  const snapshot = Effect.flatMap(registry.providers, guarded.snapshot)
 
   const report = Effect.gen(function*() {
     const states = yield* snapshot

@@ -14,15 +14,23 @@ import { CircuitState } from "./Status.ts"
 const { Finite } = Schema
 const Count = Schema.NonNegativeInt
 
-/** Milliseconds since 1970. */
-const timestamp = Finite
+/** What every event has beside its own fields. */
+const event = <Tag extends string, Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) =>
+  Schema.TaggedStruct(tag, {
+    ...fields,
+    /** Milliseconds since 1970, when it happened. */
+    timestamp: Finite
+  }).annotations({ identifier: tag })
+
+/** What every event of one request has. */
+const ofRequest = { sessionId: Schema.optional(Schema.String), priority: Priority }
 
 /**
  * One attempt of one route has ended, in success or failure.
  *
  * @since 0.1.0
  */
-export const RouteEvent = Schema.TaggedStruct("RouteEvent", {
+export const RouteEvent = event("RouteEvent", {
   outcome: Schema.Union(Schema.Literal("success"), FailureClass),
   provider: Schema.String,
   model: Schema.String,
@@ -42,13 +50,10 @@ export const RouteEvent = Schema.TaggedStruct("RouteEvent", {
   headroomPct: Finite,
   /** Of the provider after this attempt. */
   circuitOpen: Schema.Boolean,
-  /** Milliseconds since 1970, when the attempt ended. */
-  timestamp,
   /** 1 for the first attempt of a route. */
   attemptNumber: Count,
-  sessionId: Schema.optional(Schema.String),
-  priority: Priority
-}).annotations({ identifier: "RouteEvent" })
+  ...ofRequest
+})
 
 /** @since 0.1.0 */
 export interface RouteEvent extends Schema.Schema.Type<typeof RouteEvent> {}
@@ -58,16 +63,14 @@ export interface RouteEvent extends Schema.Schema.Type<typeof RouteEvent> {}
  *
  * @since 0.1.0
  */
-export const FellBack = Schema.TaggedStruct("FellBack", {
+export const FellBack = event("FellBack", {
   from: Schema.String,
   because: FailureClass,
   to: Schema.String,
   /** Of the attempt that begins. */
   attemptNumber: Count,
-  timestamp,
-  sessionId: Schema.optional(Schema.String),
-  priority: Priority
-}).annotations({ identifier: "FellBack" })
+  ...ofRequest
+})
 
 /** @since 0.1.0 */
 export interface FellBack extends Schema.Schema.Type<typeof FellBack> {}
@@ -101,7 +104,7 @@ export type RouteOutcome = typeof RouteOutcome.Type
  *
  * @since 0.1.0
  */
-export const RouteEnded = Schema.TaggedStruct("RouteEnded", {
+export const RouteEnded = event("RouteEnded", {
   outcome: RouteOutcome,
   /** Who answered. */
   provider: Schema.optional(Schema.String),
@@ -111,43 +114,38 @@ export const RouteEnded = Schema.TaggedStruct("RouteEnded", {
   latencyMs: Finite,
   /** In line, before the attempts that were made. */
   waitedMs: Finite,
-  timestamp,
-  sessionId: Schema.optional(Schema.String),
-  priority: Priority
-}).annotations({ identifier: "RouteEnded" })
+  ...ofRequest
+})
 
 /** @since 0.1.0 */
 export interface RouteEnded extends Schema.Schema.Type<typeof RouteEnded> {}
 
 /** A provider's circuit is in another state. @since 0.1.0 */
-export const CircuitMoved = Schema.TaggedStruct("CircuitMoved", {
+export const CircuitMoved = event("CircuitMoved", {
   provider: Schema.String,
   from: CircuitState,
-  to: CircuitState,
-  timestamp
-}).annotations({ identifier: "CircuitMoved" })
+  to: CircuitState
+})
 
 /** @since 0.1.0 */
 export interface CircuitMoved extends Schema.Schema.Type<typeof CircuitMoved> {}
 
 /** A provider is set aside; `forMs` is absent where that has no end. @since 0.1.0 */
-export const Benched = Schema.TaggedStruct("Benched", {
+export const Benched = event("Benched", {
   provider: Schema.String,
   because: FailureClass,
-  forMs: Schema.optional(Finite),
-  timestamp
-}).annotations({ identifier: "Benched" })
+  forMs: Schema.optional(Finite)
+})
 
 /** @since 0.1.0 */
 export interface Benched extends Schema.Schema.Type<typeof Benched> {}
 
 /** A limit in force is another one from now on: the vendor told it, or refused. @since 0.1.0 */
-export const LimitLearned = Schema.TaggedStruct("LimitLearned", {
+export const LimitLearned = event("LimitLearned", {
   provider: Schema.String,
   dimension: Dimension,
-  limit: Finite,
-  timestamp
-}).annotations({ identifier: "LimitLearned" })
+  limit: Finite
+})
 
 /** @since 0.1.0 */
 export interface LimitLearned extends Schema.Schema.Type<typeof LimitLearned> {}
@@ -175,26 +173,24 @@ export const StateFailurePolicy = Schema.Literal("share", "open", "closed")
 export type StateFailurePolicy = typeof StateFailurePolicy.Type
 
 /** The store behind the router failed. @since 0.1.0 */
-export const StateFailed = Schema.TaggedStruct("StateFailed", {
-  /** What it was asked for, where one request found out. */
+export const StateFailed = event("StateFailed", {
+  /** What it was asked for, where one request found out; a look at it (`snapshot`) is told once, until one succeeds. */
   operation: Schema.optional(Schema.Literal("reserve", "settle", "snapshot", "explain")),
   reason: StateFailure,
   /** The store's own words, without credentials. */
   message: Schema.String,
   /** Of a shared store that is away from now on: how this instance goes on by itself. */
-  policy: Schema.optional(StateFailurePolicy),
-  timestamp
-}).annotations({ identifier: "StateFailed" })
+  policy: Schema.optional(StateFailurePolicy)
+})
 
 /** @since 0.1.0 */
 export interface StateFailed extends Schema.Schema.Type<typeof StateFailed> {}
 
-/** The shared store is back, and knows what this instance did meanwhile. @since 0.1.0 */
-export const StateRecovered = Schema.TaggedStruct("StateRecovered", {
+/** The shared store is back, and knows what this instance did meanwhile; or it can be looked at again. @since 0.1.0 */
+export const StateRecovered = event("StateRecovered", {
   /** Since it failed. */
-  afterMs: Finite,
-  timestamp
-}).annotations({ identifier: "StateRecovered" })
+  afterMs: Finite
+})
 
 /** @since 0.1.0 */
 export interface StateRecovered extends Schema.Schema.Type<typeof StateRecovered> {}

@@ -200,6 +200,8 @@ export type Settled = Pick<ProviderState, "headroom" | "circuit">
 export type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
+ * What cannot be done dies. The router tells why by the defect's `reason`, where that is a `StateFailure`.
+ *
  * @since 0.1.0
  */
 export interface RouterStateService {

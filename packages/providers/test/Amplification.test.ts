@@ -1,7 +1,7 @@
 /** With the vendors' SDKs as their users configure them: a call is one call, and what is given up ends on the wire. */
 import { describe, expect, it } from "@effect/vitest"
 import { Router, type RouterError, type StreamInterrupted } from "@route-llm/core"
-import { Clock, Effect, Fiber, Schedule, Stream } from "effect"
+import { Clock, Effect, Fiber, Schedule, Stream, TestClock } from "effect"
 import { type Canned, connect, hello, serve, vendors } from "./helpers.ts"
 import { routing, second, status } from "./routing.ts"
 
@@ -64,12 +64,15 @@ describe.each(vendors)("%s, its SDK's retries left on", (vendor) => {
       const server = yield* serve({ fault: "hang" })
       const { events, layer } = routing([connect(vendor, server.url), second], { attemptTimeout: "50 millis" })
       const program = Effect.gen(function*() {
-        expect(yield* chat).toMatchObject({ provider: "second", attempts: 2 })
+        const fiber = yield* Effect.fork(chat)
+        yield* server.arrived
+        yield* TestClock.adjust("50 millis")
+        expect(yield* Fiber.join(fiber)).toMatchObject({ provider: "second", attempts: 2 })
         yield* server.abandoned
         expect((yield* status)[vendor]).toMatchObject({ inFlight: 0 })
       })
       yield* Effect.provide(program, layer)
       expect(events.map(({ outcome }) => outcome)).toEqual(["timeout", "success"])
       expect(server.requests).toHaveLength(1)
-    }).pipe(Effect.withClock(liveClock)))
+    }))
 })

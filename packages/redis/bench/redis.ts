@@ -18,6 +18,8 @@ import { naive, sortedSets, type Variant } from "./variants.ts"
 
 const rounds = 3
 const sequential = 250
+/** Before anything is timed: what runs for the first time is compiled first. */
+const warmUp = 3_000
 const concurrency = 64
 const concurrent = 3_200
 const inWindow = 10_000
@@ -199,8 +201,7 @@ const measure = (server: RedisServer, providers: number): Effect.Effect<Readonly
         contender(naive(client, providers))
       ]
     ) {
-      // Once for what is made at the first time.
-      yield* Effect.flatten(each.reserve)
+      yield* Effect.repeatN(Effect.flatten(each.reserve), warmUp)
       const { get, us } = yield* roundTripsUs(client, each)
       const [crowdMs = 0] = yield* bestMs(crowd(each))
       const reserveUs = yield* onCoreUs(client, sequence(each), sequential)

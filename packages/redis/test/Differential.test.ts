@@ -101,7 +101,7 @@ const compare = (seed: number, connect: () => Redis | Cluster) =>
           nearly(yield* redis.state.snapshot(providers), one, path)
         })
 
-      const apply = (operation: Operation, path: string) =>
+      const apply = (operation: Operation, path: string): Effect.Effect<void> =>
         Effect.gen(function*() {
           switch (operation._tag) {
             case "Move":
@@ -115,6 +115,25 @@ const compare = (seed: number, connect: () => Redis | Cluster) =>
               const demand = { ...operation.demand, providers }
               const one = yield* memory.state.reserve(demand, (effect) => effect)
               return reserved(one, yield* redis.state.reserve(demand, (effect) => effect), path)
+            }
+            case "Crowd": {
+              const demands = operation.demands.map((demand) => ({ ...demand, providers }))
+              const ones = yield* Effect.forEach(demands, (demand) => memory.state.reserve(demand, (effect) => effect))
+              const others = yield* Effect.forEach(
+                demands,
+                (demand) => redis.state.reserve(demand, (effect) => effect),
+                {
+                  concurrency: "unbounded"
+                }
+              )
+              count("crowd")
+              for (const [index, one] of ones.entries()) {
+                const other = others[index]!
+                // Why it was refused is said as things stand after all of them.
+                if (one._tag === "Refused" && other._tag === "Refused") count("refused in a crowd")
+                else reserved(one, other, `${path}, ${index}`)
+              }
+              return
             }
             case "Settle": {
               const [pair] = open.splice(Math.floor(operation.which * open.length), 1)

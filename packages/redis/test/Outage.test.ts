@@ -7,7 +7,7 @@ import { RouterStateRedis } from "@route-llm/redis"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
-import { chats, during, excess, expectCounted, failed, isAnswered, quick, recovered } from "./rigs/outage.ts"
+import { chats, during, excess, expectCounted, failed, isAnswered, patient, quick, recovered } from "./rigs/outage.ts"
 import { type RedisServer, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -76,7 +76,7 @@ describe.skipIf(skips("own"))("Redis", () => {
     ({ breaks, mends, reason }) =>
       run(Effect.gen(function*() {
         const { called, seen } = counted()
-        const instance = yield* startOn(called)
+        const instance = yield* startOn(called, reason === "timeout" ? {} : patient)
         yield* chats(instance, 5)
         yield* breaks(rig())
         const meanwhile = yield* chats(instance, 20)
@@ -88,7 +88,7 @@ describe.skipIf(skips("own"))("Redis", () => {
         yield* mends(rig())
         yield* recovered(instance)
         yield* chats(instance, 5)
-        yield* expectCounted(instance, yield* startOn(called), () => seen.calls)
+        yield* expectCounted(instance, yield* startOn(called, patient), () => seen.calls)
       })),
     20_000
   )
@@ -96,10 +96,10 @@ describe.skipIf(skips("own"))("Redis", () => {
   it("forgets its scripts: nobody notices", () =>
     run(Effect.gen(function*() {
       const { called, seen } = counted()
-      const instance = yield* startOn(called)
+      const instance = yield* startOn(called, patient)
       yield* command("SCRIPT", "FLUSH")(rig())
       expect((yield* chats(instance, 5)).filter((one) => !isAnswered(one))).toEqual([])
-      yield* expectCounted(instance, yield* startOn(called), () => seen.calls)
+      yield* expectCounted(instance, yield* startOn(called, patient), () => seen.calls)
       expect(instance.events.filter(({ _tag }) => _tag === "StateFailed")).toEqual([])
     })))
 
@@ -111,7 +111,7 @@ describe.skipIf(skips("own"))("Redis", () => {
       expect((yield* chats(instance, 5)).filter((one) => !isAnswered(one))).toEqual([])
       yield* rig().start
       yield* recovered(instance)
-      yield* expectCounted(instance, yield* startOn(called), () => seen.calls)
+      yield* expectCounted(instance, yield* startOn(called, patient), () => seen.calls)
     })), 20_000)
 
   it("is frozen for five seconds: no request waits longer than the command timeout", () =>

@@ -1,9 +1,9 @@
 /** What becomes of limits while Redis is away, as `onStateFailure` says. */
 import { RouterStateRedis } from "@route-llm/redis"
-import { Effect, Either, Exit, Scope } from "effect"
+import { Effect, Either, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, startInstance } from "./rigs/instances.ts"
-import { chats, during, failed, isAnswered, quick, recovered } from "./rigs/outage.ts"
+import { chats, during, failed, isAnswered, patient, recovered } from "./rigs/outage.ts"
 import { connect, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -23,7 +23,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       const state = RouterStateRedis.layer({
         url: rig().url,
         namespace: "policies",
-        ...quick,
+        ...patient,
         instances: 2,
         onStateFailure
       })
@@ -54,6 +54,22 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
     expect(back).toBe(limit)
   })
 
+  it("share: what fits the limit and no share of it waits for Redis, and is no mistake of the caller's", () =>
+    Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const provider = answering("a", { limits: { tokens: 4_000 } })
+      const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...patient, instances: 100 })
+      const instance = yield* startInstance(state, [provider])
+      yield* rig().stop
+      const request = { messages: [{ role: "user", content: "Hello, World. ".repeat(100) }] } as const
+      const waits = yield* Effect.fork(instance.router.chat(request))
+      yield* failed(instance)
+      const refused = yield* Effect.flip(instance.router.chat({ ...request, onSaturated: "fail" }))
+      expect(refused).toMatchObject({ _tag: "NoCapacity", perProvider: [{ reason: "full", limit: 4_000 }] })
+      yield* rig().start
+      yield* recovered(instance)
+      expect(yield* Fiber.join(waits)).toMatchObject({ content: "fine" })
+    }))))
+
   it("open: each as though it were alone", async () => {
     const { away, errors } = await Effect.runPromise(served("open"))
     expect(errors).toEqual(new Set(["NoCapacity"]))
@@ -75,7 +91,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
         const callsMs: Array<number> = []
         const called = Effect.sync(() => void callsMs.push(performance.now()))
         const provider = answering("a", { limits: { requests: limit }, called })
-        const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...quick, instances: 2 })
+        const state = RouterStateRedis.layer({ url: rig().url, namespace: "policies", ...patient, instances: 2 })
         const options = { window: windowMs, timeout: windowMs }
         const dying = yield* Scope.make()
         const first = yield* Scope.extend(startInstance(state, [provider], options), dying)
@@ -104,7 +120,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       const calls = { cutOff: 0, other: 0 }
       const provider = (whose: keyof typeof calls) =>
         answering("a", { limits: { requests: limit }, called: Effect.sync(() => void calls[whose]++) })
-      const shared = { namespace: "policies", ...quick, instances: 2 }
+      const shared = { namespace: "policies", ...patient, instances: 2 }
       const options = { waiting: { onSaturated: "fail" } } as const
       const client = yield* connect(rig().url)
       const cutOff = yield* startInstance(RouterStateRedis.layerClient(client, shared), [provider("cutOff")], options)

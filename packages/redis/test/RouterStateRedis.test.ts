@@ -1,6 +1,20 @@
+import { ProviderRegistry, Router, RouterLive } from "@route-llm/core"
 import { RouterStateRedis } from "@route-llm/redis"
-import { Config, ConfigProvider, Effect, Layer, type Scope } from "effect"
+import {
+  Chunk,
+  Config,
+  ConfigProvider,
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Schedule,
+  type Scope,
+  Stream
+} from "effect"
 import { describe, expect, it } from "vitest"
+import { answering } from "./rigs/instances.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -31,7 +45,7 @@ describe("the options", () => {
 })
 
 describe.skipIf(skips("own"))("the layer", () => {
-  const rig = suiteRig(redisServer(), ({ flush }) => flush)
+  const rig = suiteRig(redisServer(), ({ flush, start }) => Effect.zipRight(start, flush))
 
   const layer = RouterStateRedis.layerConfig({
     url: Config.redacted("REDIS_URL"),
@@ -63,5 +77,25 @@ describe.skipIf(skips("own"))("the layer", () => {
       )
       expect(there).toBe(1)
       expect(yield* instances).toBe(0)
+    })))
+
+  it("that only looks says once that Redis is away, and once that it is back", () =>
+    run(Effect.gen(function*() {
+      const Live = RouterLive.pipe(
+        Layer.provide(ProviderRegistry.provide(Effect.succeed(answering("a")))),
+        Layer.provide([ProviderRegistry.layer, RouterStateRedis.layerObserver({ url: rig().url, namespace: "seen" })])
+      )
+      const { events, report } = Context.get(yield* Layer.build(Live), Router)
+      const heard = yield* Effect.fork(Stream.runCollect(Stream.take(events, 2)))
+      const looks = Effect.forEach([1, 2, 3], () => Effect.exit(report), { concurrency: "unbounded" })
+      expect((yield* looks).every(Exit.isSuccess)).toBe(true)
+      yield* rig().stop
+      expect([...yield* looks, ...yield* looks].some(Exit.isSuccess)).toBe(false)
+      yield* rig().start
+      yield* Effect.repeat(Effect.exit(report), { until: Exit.isSuccess, schedule: Schedule.spaced("50 millis") })
+      expect(Chunk.toReadonlyArray(yield* Fiber.join(heard))).toMatchObject([
+        { _tag: "StateFailed", operation: "snapshot", reason: "unreachable" },
+        { _tag: "StateRecovered" }
+      ])
     })))
 })

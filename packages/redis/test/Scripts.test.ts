@@ -1,11 +1,11 @@
 /** What the scripts do with what arrives late, or twice: networks and clients see to both. */
-import { RouterOptions } from "@route-llm/core"
+import { countEverything, RouterOptions } from "@route-llm/core"
 import { fields } from "@route-llm/core/kernel"
 import { Context } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeKeys } from "../src/internal/keys.ts"
 import { layoutOf, makeScripts, type Script } from "../src/internal/scripts.ts"
-import { encodeItem } from "../src/internal/wire.ts"
+import { encodeItem, encodeProviders, encodeQuestion } from "../src/internal/wire.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -15,11 +15,10 @@ const keys = makeKeys({ namespace: "scripts", windowMs: 60_000, buckets: 60 })
 const provider = keys.provider({ name: "a", model: "m" })
 const leases = keys.leases("me")
 
-/** Ten tokens in, twenty out, nothing declared. */
-const candidate = Buffer.alloc(11 * 8)
-;[10, 20, 0, 0, ...Array.from({ length: 7 }, () => Infinity)].forEach((value, at) =>
-  candidate.writeDoubleLE(value, at * 8)
-)
+/** Nothing declared. */
+const limits = encodeProviders([{ name: "a", model: "m", limits: {}, weight: 1, counting: countEverything }])
+/** Ten tokens in, twenty out, of the first and only provider. */
+const request = encodeQuestion([1, 1, 0, 0, 1], [[1, 10, 20, 0]])
 
 const soon = String(Date.now() + 600_000)
 
@@ -35,23 +34,23 @@ describe.skipIf(skips("own"))("the scripts", () => {
   }
 
   const beat = async (): Promise<number> => {
-    const all = [keys.meta, keys.instances, leases, keys.waiting, provider]
-    const [, born = Number.NaN] = await run(scripts.snapshot, all, ["me", "100", "10000", "0", "a"])
+    const all = [keys.meta, leases, keys.waiting, provider, keys.instances]
+    const [, born = Number.NaN] = await run(scripts.snapshot, all, ["me", "1", "100", "10000", "a"])
     return born
   }
 
-  /** Its code: 0 refused, 1 granted, 2 late, 3 of another birth. */
+  /** The code: 0 asked, 1 late, 2 of another birth; then who was chosen. */
   const reserve = async (lease: string, born: number, deadline = soon) => {
-    const args = ["me", lease, deadline, "10100", candidate, String(born), "a"]
-    const [, , code] = await run(scripts.reserve, [keys.meta, leases, keys.waiting, provider], args)
-    return code
+    const args = ["me", "1", deadline, String(born), "0", limits, request, "a", lease]
+    const [, , code, , chosen] = await run(scripts.reserve, [keys.meta, leases, keys.waiting, provider], args)
+    return [code, chosen]
   }
 
   const settle = (lease: string, born: number, number: number) =>
     run(scripts.settle, [keys.meta, leases, keys.waiting, provider], [
       "me",
-      "0",
       "1",
+      "0",
       String(born),
       lease,
       encodeItem({
@@ -85,16 +84,20 @@ describe.skipIf(skips("own"))("the scripts", () => {
 
   it("take nothing for who does not wait any more, or knows another state", async () => {
     const born = await beat()
-    expect(await reserve("l1", born, "1000")).toBe(2)
-    expect(await reserve("l1", born + 1)).toBe(3)
+    expect(await reserve("l1", born, "1000")).toEqual([1, NaN])
+    expect(await reserve("l1", born + 1)).toEqual([2, NaN])
     expect(await held()).toEqual({ inFlight: 0, requests: 0, output: 0 })
-    expect(await reserve("l1", born)).toBe(1)
+    expect(await reserve("l1", born)).toEqual([0, 1])
     expect(await held()).toEqual({ inFlight: 1, requests: 0, output: 0 })
   })
 
   it("grant one lease once, however often it is asked for", async () => {
     const born = await beat()
-    expect([await reserve("l1", born), await reserve("l1", born), await reserve("l2", born)]).toEqual([1, 1, 1])
+    expect([await reserve("l1", born), await reserve("l1", born), await reserve("l2", born)]).toEqual([
+      [0, 1],
+      [0, 1],
+      [0, 1]
+    ])
     expect(await held()).toEqual({ inFlight: 2, requests: 0, output: 0 })
   })
 

@@ -43,6 +43,8 @@ export const handClock = (startMs: number) => {
 
 export type Operation =
   | { readonly _tag: "Reserve"; readonly demand: Omit<Demand, "providers"> }
+  /** All in one step: they go to Redis in one call. */
+  | { readonly _tag: "Crowd"; readonly demands: ReadonlyArray<Omit<Demand, "providers">> }
   /** Of those that are open: which, by its share of the list. */
   | { readonly _tag: "Settle"; readonly which: number; readonly settlement: Settlement }
   | { readonly _tag: "Force"; readonly name: string; readonly circuit: ForcedCircuit }
@@ -246,6 +248,9 @@ export const world = (
     lastResort: maybe(0.2, () => chance(0.5))
   })
 
+  /** Of every other world. Whom the later ones ask first depends on what the earlier ones are given, so each has one. */
+  const crowd = () => Array.from({ length: 2 + int(6) }, () => ({ ...demand(), tried: [], forceProvider: pick(names) }))
+
   const move = (): number => {
     const kind = chance(climate.leaps) ? draw() : draw() * 0.75
     if (kind < 0.5) return int(200)
@@ -258,6 +263,7 @@ export const world = (
 
   const operation = (): Operation => {
     const kind = draw()
+    if (kind < 0.1 && seed % 2 === 1) return { _tag: "Crowd", demands: crowd() }
     if (kind < 0.34) return { _tag: "Reserve", demand: demand() }
     if (kind < 0.64) return { _tag: "Settle", which: draw(), settlement: settlement() }
     if (kind < 0.64 + climate.forced) {

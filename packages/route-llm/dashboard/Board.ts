@@ -5,13 +5,8 @@
 import { batch, signal } from "@preact/signals"
 import type { RouterEvent, StatusReport } from "@route-llm/core"
 import { History } from "./History.ts"
+import { folded, joined, type LogEntry } from "./LogEntry.ts"
 import { Roll } from "./Roll.ts"
-
-/** One line of the stream. */
-export interface LogEntry {
-  readonly id: number
-  readonly event: RouterEvent
-}
 
 const mostEntries = 200
 
@@ -26,6 +21,8 @@ const stretch = (ms: number | undefined, speed: number): number | undefined => m
 /** What others tell already: a route that was answered is its last attempt, and a fallback is told by the next one. */
 const isTold = (event: RouterEvent): boolean =>
   event._tag === "FellBack" || (event._tag === "RouteEnded" && (event.outcome === "success" || event.attempts === 1))
+
+const kept = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<LogEntry> => folded(entries).slice(0, mostEntries)
 
 export class Board {
   readonly report = signal<StatusReport | undefined>(undefined)
@@ -92,7 +89,10 @@ export class Board {
     if (shown._tag === "RouteEvent") this.roll.peek().add(shown)
     if (shown._tag === "CircuitMoved") this.#moved.set(shown.provider, shown)
     if (isTold(shown)) return
-    this.#pending.unshift({ id: this.#nextId++, event: shown })
+    const entry = { id: this.#nextId++, event: shown, count: 1, sinceMs: shown.timestamp }
+    const again = joined(entry, this.#pending[0])
+    if (again !== undefined) this.#pending[0] = again
+    else this.#pending.unshift(entry)
     if (this.#pending.length > mostEntries) this.#pending.length = mostEntries
   }
 
@@ -103,16 +103,16 @@ export class Board {
     const newest = this.#pending
     this.#pending = []
     if (this.paused.peek()) {
-      this.#held = [...newest, ...this.#held].slice(0, mostEntries)
-      this.missed.value += newest.length
-    } else this.log.value = [...newest, ...this.log.peek()].slice(0, mostEntries)
+      this.#held = kept([...newest, ...this.#held])
+      this.missed.value += newest.reduce((sum, { count }) => sum + count, 0)
+    } else this.log.value = kept([...newest, ...this.log.peek()])
   }
 
   pause(paused: boolean): void {
     batch(() => {
       this.paused.value = paused
       if (paused) return
-      this.log.value = [...this.#held, ...this.log.peek()].slice(0, mostEntries)
+      this.log.value = kept([...this.#held, ...this.log.peek()])
       this.#held = []
       this.missed.value = 0
     })

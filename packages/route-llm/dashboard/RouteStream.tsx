@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals"
-import type { Board, LogEntry } from "./Board.ts"
+import type { Board } from "./Board.ts"
 import { describe } from "./describe.ts"
 import { count, timeOfDay } from "./format.ts"
+import { folded, type LogEntry } from "./LogEntry.ts"
 import { providerColour } from "./theme.ts"
 
 /** Lines that are in the page; a few screens. */
@@ -10,15 +11,26 @@ const shown = 80
 const isTrouble = ({ event }: LogEntry): boolean =>
   event._tag !== "RouteEvent" || event.outcome !== "success" || event.fallbackFrom !== undefined
 
-const Entry = ({ entry: { event }, index }: { entry: LogEntry; index: number }) => {
+/** How many a line stands for: a sign for the eye, words for the ear. */
+const Times = ({ times }: { times: number }) => (
+  <>
+    <span aria-hidden="true">{` × ${count(times)}`}</span>
+    <span class="heard">{` ${count(times)} times`}</span>
+  </>
+)
+
+const Entry = ({ entry: { count: times, event, sinceMs }, index }: { entry: LogEntry; index: number }) => {
   const { detail, text, tone, who } = describe(event)
   const own = index < 0 ? "var(--ink-3)" : `var(--${providerColour(index)})`
   return (
     <li data-tone={tone} data-tag={event._tag} style={{ "--own": own }}>
       <time>{timeOfDay(event.timestamp)}</time>
       <b>{who}</b>
-      <span class="text">{text}</span>
-      <span class="detail">{detail}</span>
+      <span class="text">
+        {text}
+        {times > 1 && <Times times={times} />}
+      </span>
+      <span class="detail">{times > 1 ? `since ${timeOfDay(sinceMs)}` : detail}</span>
     </li>
   )
 }
@@ -27,7 +39,7 @@ const Entry = ({ entry: { event }, index }: { entry: LogEntry; index: number }) 
 export const RouteStream = ({ board }: { board: Board }) => {
   const onlyTrouble = useSignal(false)
   const names = (board.report.value?.providers ?? []).map(({ name }) => name)
-  const entries = board.log.value.filter((entry) => !onlyTrouble.value || isTrouble(entry)).slice(0, shown)
+  const entries = folded(board.log.value.filter((entry) => !onlyTrouble.value || isTrouble(entry))).slice(0, shown)
   const paused = board.paused.value
   return (
     <section class="stream" aria-label="Routes" id="routes">

@@ -80,7 +80,8 @@ export const describe = (event: RouterEvent): Line => {
         tone: "good"
       }
     case "StateFailed": {
-      const text = event.operation === undefined ? "The shared state is away" : `The state failed to ${event.operation}`
+      const isAway = event.operation === undefined || event.operation === "snapshot"
+      const text = isAway ? "The shared state is away" : `The state failed to ${event.operation}`
       return { who: "router", text, detail: event.message, tone: "bad" }
     }
     case "StateRecovered":

@@ -35,6 +35,7 @@ const retryMs = 1_000
 
 const silence = "The app has fallen silent."
 const unreachable = "The dashboard's server does not answer."
+const unavailable = "The router's state is not available."
 const unreadable = "The app sends reports that this dashboard does not read."
 
 /** One event's data; a piece of an event that was cut off is nobody's. */
@@ -46,15 +47,11 @@ const parsed = (event: MessageEvent<string>): unknown => {
   }
 }
 
-/** The named text of an event's data, or what stands for it. */
+/** The named sentence of an event's data, or what stands for it. */
 const textIn = (data: unknown, name: string, otherwise: string): string => {
   const text: unknown = Object(data)[name]
   return typeof text === "string" && text !== "" ? text : otherwise
 }
-
-/** While the router's state does not answer there is no report; the app says so instead, again and again. */
-const unavailable = (data: unknown): string =>
-  `The router's state is not available: ${textIn(data, "reason", "it does not answer").replace(/\.$/, "")}.`
 
 export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
   const link = signal<Link>({ state: "connecting" })
@@ -75,6 +72,11 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
     if (link.peek().state !== "live") link.value = { state: "live" }
   }
 
+  const told = (event: RouterEvent) => {
+    onEvent(event)
+    if (event._tag === "StateFailed" && event.operation === "snapshot") lost("The shared state does not answer.")
+  }
+
   const open = () => {
     source?.close()
     const opened = new EventSource(url)
@@ -86,10 +88,11 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
         if (data !== undefined) use(data as never)
       })
     on("status", heard)
-    on("unavailable", (data) => lost(unavailable(data)))
+    // In place of a report, again and again.
+    on("unavailable", (data) => lost(textIn(data, "reason", unavailable)))
     on("lost", (data) => lost(textIn(data, "message", silence)))
     // One that cannot be read is nobody's, like one that was cut off.
-    for (const tag of tags) on(tag, (event) => isEvent(tag, event) && onEvent(event))
+    for (const tag of tags) on(tag, (event) => isEvent(tag, event) && told(event))
     opened.addEventListener("error", () => lost(unreachable))
   }
 

@@ -1,7 +1,9 @@
 import { Cause, Effect, Exit } from "effect"
 import type { Explanation } from "../Explanation.ts"
 import { StateUnavailable } from "../RouterError.ts"
-import type { Decision, Demand, Reservation, Restore, RouterStateService, Settled, Settlement } from "../RouterState.ts"
+import type { Decision, Demand, ProviderState, Reservation, Restore } from "../RouterState.ts"
+import type { RouterStateService, Settled, Settlement } from "../RouterState.ts"
+import { monotonicMs } from "./clock.ts"
 import type { Teller } from "./teller.ts"
 import { within } from "./within.ts"
 
@@ -19,12 +21,37 @@ export interface GuardedState {
   readonly reserve: (demand: Demand, restore: Restore) => Effect.Effect<Answer, StateUnavailable>
   readonly settle: (reservation: Reservation, settlement: Settlement) => Effect.Effect<Settled | undefined>
   readonly explain: (demand: Demand) => Effect.Effect<Explanation, StateUnavailable>
+  /** Dies where the state does. */
+  readonly snapshot: (providers: Demand["providers"]) => Effect.Effect<ReadonlyArray<ProviderState>>
 }
 
 /** One for all, told apart by its identity. */
 const overdue = new Error("it has not answered in time")
 
-export const guardState = (state: RouterStateService, { stateFailed }: Pick<Teller, "stateFailed">): GuardedState => {
+type Tells = Pick<Teller, "stateFailed" | "tell">
+
+/** That the state cannot be looked at is told when it begins and when it ends, however many look meanwhile. */
+const watched = ({ stateFailed, tell }: Tells, look: RouterStateService["snapshot"]): GuardedState["snapshot"] => {
+  let failedMs: number | undefined
+  return (providers) =>
+    Effect.clockWith((clock) =>
+      Effect.onExit(Effect.suspend(() => look(providers)), (exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) {
+            if (failedMs === undefined) return
+            const afterMs = monotonicMs(clock) - failedMs
+            failedMs = undefined
+            tell({ _tag: "StateRecovered", afterMs, timestamp: clock.unsafeCurrentTimeMillis() })
+          } else if (failedMs === undefined && !Cause.isInterruptedOnly(exit.cause)) {
+            failedMs = monotonicMs(clock)
+            stateFailed("snapshot", exit.cause)
+          }
+        }))
+    )
+}
+
+export const guardState = (state: RouterStateService, tells: Tells): GuardedState => {
+  const { stateFailed } = tells
   // A state in this process needs no timer: it ends each wait itself, and settles at once.
   const bounded = (restore: Restore, ms: number): Restore =>
     state.isLocal ? restore : (effect) => restore(within(effect, ms, () => Exit.die(overdue)))
@@ -37,6 +64,7 @@ export const guardState = (state: RouterStateService, { stateFailed }: Pick<Tell
   }
 
   return {
+    snapshot: watched(tells, state.snapshot),
     reserve: (demand, restore) =>
       Effect.catchAllCause(
         Effect.suspend(() => state.reserve(demand, bounded(restore, demand.timeLeftMs))),

@@ -1,5 +1,5 @@
-import { Cause, Effect, Predicate, Runtime, type Scope, Stream } from "effect"
-import { type RouteEvent, RouteListener, type RouterEvent, type StateFailed } from "../RouterEvent.ts"
+import { Cause, Effect, Predicate, Runtime, Schema, type Scope, Stream } from "effect"
+import { type RouteEvent, RouteListener, type RouterEvent, type StateFailed, StateFailure } from "../RouterEvent.ts"
 import type { RouterStateService } from "../RouterState.ts"
 import type { StateChange } from "../StateChange.ts"
 import type { StatusReport, Tally } from "../Status.ts"
@@ -27,6 +27,12 @@ export interface Teller {
 }
 
 const messageOf = (fault: unknown): string => describeCause(fault).slice(0, longestMessage)
+
+const isReason = Schema.is(StateFailure)
+
+/** By the store's own word, where it has one. */
+const reasonOf = (fault: unknown): StateFailure =>
+  Predicate.hasProperty(fault, "reason") && isReason(fault.reason) ? fault.reason : "fault"
 
 /** As it is told: when it was heard of, and without infinities. */
 const toEvent = (change: StateChange, timestamp: number) => {
@@ -79,14 +85,11 @@ export const makeTeller = (state: RouterStateService): Effect.Effect<Teller, nev
       tell,
       attemptEnded,
       began: () => totals.began(),
-      stateFailed: (operation, cause) =>
-        tell({
-          _tag: "StateFailed",
-          operation,
-          reason: "fault",
-          message: messageOf(Cause.squash(cause)),
-          timestamp: clock.unsafeCurrentTimeMillis()
-        }),
+      stateFailed: (operation, cause) => {
+        const fault = Cause.squash(cause)
+        const timestamp = clock.unsafeCurrentTimeMillis()
+        tell({ _tag: "StateFailed", operation, reason: reasonOf(fault), message: messageOf(fault), timestamp })
+      },
       tally: () => totals.tally,
       reported: meters.report,
       events: hub.values

@@ -123,15 +123,17 @@ describe.each([1, 2])("an hour of chaos, seed %i", (seed) => {
     expect(after.counts.map(({ inFlight }) => inFlight)).toEqual(vendors.map(() => 0))
     expect(vendors.flatMap(({ calls }) => calls.filter(({ result }) => result === "under way"))).toEqual([])
   })
-})
 
-it("is the same hour for the same seed, call by call (seed 4, its first 2,000 requests)", () => {
-  const begin = () => {
-    const chaos = drawChaos(4)
-    return play({ ...chaos, requests: chaos.requests.slice(0, 2_000) }).played
-  }
-  const one = begin()
-  expect(JSON.stringify(begin().map(story)) === JSON.stringify(one.map(story))).toBe(true)
-  expect(one.filter(({ calls }) => calls.length > 1).length).toBeGreaterThan(50)
-  expect(one.filter((each) => !isServed(each)).length).toBeGreaterThan(50)
-}, 60_000)
+  it("is the same hour once more, call by call (its first 1,000 requests)", () => {
+    const chaos = drawChaos(seed)
+    const again = play({ ...chaos, requests: chaos.requests.slice(0, 1_000) }).played
+    // Those that ended before anything was otherwise: until the first request that is not sent this time.
+    const before = (played: ReadonlyArray<Played>) =>
+      played.filter(({ endedMs }) => endedMs < chaos.requests[1_000]!.atMs)
+    const same = before(again)
+    expect(JSON.stringify(same.map(story)) === JSON.stringify(before(after.played).map(story))).toBe(true)
+    expect(same.length).toBeGreaterThan(900)
+    expect(same.filter(({ calls }) => calls.length > 1).length).toBeGreaterThan(20)
+    expect(same.filter((each) => !isServed(each)).length).toBeGreaterThan(20)
+  }, 60_000)
+})

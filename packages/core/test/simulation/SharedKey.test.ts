@@ -8,10 +8,8 @@ import { Effect, FiberSet, Random } from "effect"
 import { describe, expect, it } from "vitest"
 import { routerOver, simulated } from "./routers.ts"
 
-const minutes = 12
-
 /** Poisson arrivals at this mean rate. */
-const arrivals = (perMinute: number, send: Effect.Effect<void>) =>
+const arrivals = (perMinute: number, minutes: number, send: Effect.Effect<void>) =>
   Effect.scoped(Effect.gen(function*() {
     const fibers = yield* FiberSet.make()
     for (let atMs = 0; atMs < minutes * 60_000;) {
@@ -33,9 +31,10 @@ interface Run {
   readonly enforcement: "rolling" | "bucket"
   readonly ours: number
   readonly theirs: number
+  readonly minutes: number
 }
 
-const play = ({ enforcement, ours, readings, theirs }: Run, seed: number) =>
+const play = ({ enforcement, minutes, ours, readings, theirs }: Run, seed: number) =>
   simulated(
     Effect.gen(function*() {
       const vendor = yield* SimulatedVendor.make({
@@ -60,10 +59,12 @@ const play = ({ enforcement, ours, readings, theirs }: Run, seed: number) =>
       const router = Effect.flatMap(Router, (router) =>
         arrivals(
           ours,
+          minutes,
           Effect.flatMap(anyRequest, (request) => Effect.ignore(router.chat(request)))
         ))
       const other = arrivals(
         theirs,
+        minutes,
         Effect.flatMap(anyRequest, (request) => Effect.ignore(vendor.provider.chat(request)))
       )
       yield* Effect.all([Effect.provide(router, routerOver([counted])), other], { concurrency: 2 })
@@ -74,9 +75,9 @@ const play = ({ enforcement, ours, readings, theirs }: Run, seed: number) =>
 
 /** In the last, either would take most of the limit: half of what happens there happens past the router. */
 const cases = [
-  { ours: 40, theirs: 50, most: 0.01 },
-  { ours: 120, theirs: 20, most: 0.01 },
-  { ours: 80, theirs: 50, most: 0.1 }
+  { ours: 40, theirs: 50, most: 0.01, minutes: 8 },
+  { ours: 120, theirs: 20, most: 0.01, minutes: 8 },
+  { ours: 80, theirs: 50, most: 0.1, minutes: 12 }
 ] as const
 
 const percent = (share: number) => `${(share * 100).toFixed(2)} %`
@@ -84,12 +85,12 @@ const percent = (share: number) => `${(share * 100).toFixed(2)} %`
 describe("two applications on one key, 100 requests a minute", () => {
   const seed = 20
   for (const enforcement of ["rolling", "bucket"] as const) {
-    for (const { most, ours, theirs } of cases) {
+    for (const { minutes, most, ours, theirs } of cases) {
       const name = `${enforcement}: the router wants ${ours}, the other ${theirs}, seed ${seed}`
       it(`${name}: less than ${percent(most)} of the router's calls meet a 429`, () => {
-        const unread = play({ enforcement, ours, readings: "none", theirs }, seed)
+        const unread = play({ enforcement, minutes, ours, readings: "none", theirs }, seed)
         for (const readings of ["arrival", "completion"] as const) {
-          const read = play({ enforcement, ours, readings, theirs }, seed)
+          const read = play({ enforcement, minutes, ours, readings, theirs }, seed)
           console.log(
             `${name}: with readings of the ${readings} ${percent(read.share)} of ${read.calls}, `
               + `without ${percent(unread.share)} of ${unread.calls}`

@@ -7,7 +7,7 @@ import { failureClasses, outcomeOf, rowOf, wordRows } from "@route-llm/core/kern
 import type { ItemName } from "./item.ts"
 import type { Keys } from "./keys.ts"
 import type { Argument } from "./Store.ts"
-import { declaredOf, encodeItem } from "./wire.ts"
+import { addressed, declaredOf, encodeItem } from "./wire.ts"
 
 /** In one script call: Redis does nothing else meanwhile. */
 const batchSize = 128
@@ -18,8 +18,8 @@ const mostKept = 20_000
 export interface Item {
   readonly lease: string
   readonly spec: Pick<ProviderSpec, "name" | "model"> | undefined
-  readonly figures: Partial<Record<ItemName, number>>
-  readonly tail?: ReadonlyArray<number> | undefined
+  /** As `encodeItem` makes it. */
+  readonly row: Buffer
   readonly sessionId?: string | undefined
 }
 
@@ -89,11 +89,11 @@ export const encodeBatch = (
   const providers = [...specs.keys()]
   const sessions = [...new Set(items.flatMap(({ sessionId }) => sessionId ?? []))]
   const first = 3
-  const args: Array<Argument> = [instance, options.full ? "1" : "0", String(providers.length), String(born)]
-  for (const { figures, lease, number, sessionId, spec, tail } of items) {
+  const args: Array<Argument> = [instance, String(providers.length), options.full ? "1" : "0", String(born)]
+  for (const { lease, number, row, sessionId, spec } of items) {
     const key = spec === undefined ? 0 : providers.indexOf(keys.provider(spec)) + first + 1
     const pin = sessionId === undefined ? 0 : sessions.indexOf(sessionId) + first + providers.length + 1
-    args.push(lease, encodeItem({ ...figures, number, key, pin }, tail), spec?.name ?? "")
+    args.push(lease, addressed(row, { number, key, pin }), spec?.name ?? "")
   }
   return {
     keys: [keys.meta, keys.leases(instance), keys.waiting, ...providers, ...sessions.map(keys.pin)],
@@ -120,14 +120,14 @@ const reservationFigures = (reservation: Reservation, born: number): Partial<Rec
 export const unusedItem = (lease: string, born: number): Item => ({
   lease,
   spec: undefined,
-  figures: { kind: 0, born, epoch: -1 }
+  row: encodeItem({ kind: 0, born, epoch: -1 })
 })
 
 /** A reservation of this instance alone, from now on in Redis as well. */
 export const adoptItem = (lease: string, spec: ProviderSpec, reservation: Reservation): Item => ({
   lease,
   spec,
-  figures: { kind: 2, ...reservationFigures(reservation, Number.NaN) }
+  row: encodeItem({ kind: 2, ...reservationFigures(reservation, Number.NaN) })
 })
 
 /** How the call ended, in figures. */
@@ -147,7 +147,7 @@ export const settleItem = (
   const countable = lease.isAdopted === true ? undefined : reservation.countable
   const figures = { ...reservationFigures(reservation, born), hasCountable: countable === undefined ? 0 : 1 }
   const counts = (countable ?? []).slice(0, wordRows).flatMap(({ own, taken }) => [own, taken])
-  if (settlement._tag === "Unused") return { lease: id, spec, figures: { kind: 0, ...figures }, tail: counts }
+  if (settlement._tag === "Unused") return { lease: id, spec, row: encodeItem({ kind: 0, ...figures }, counts) }
   const outcome = outcomeOf(spec, reservation, settlement, settings)
   const { bench, failed, learns } = outcome
   // Nobody tells how many calls are under way.
@@ -156,7 +156,8 @@ export const settleItem = (
   return {
     lease: id,
     spec,
-    figures: {
+    sessionId: outcome.answered,
+    row: encodeItem({
       kind: 1,
       ...figures,
       estimated: reservation.estimatedInputTokens,
@@ -186,8 +187,7 @@ export const settleItem = (
       requestsPerDayLimit: declared[4]!,
       tokensPerDayLimit: declared[5]!,
       concurrentLimit: declared[6]!
-    },
-    tail: [
+    }, [
       ...counts,
       ...readings.flatMap(({ dimension, limit, remaining, resetMs }) => [
         rowOf(dimension) + 1,
@@ -195,8 +195,7 @@ export const settleItem = (
         remaining ?? Number.NaN,
         resetMs ?? Number.NaN
       ])
-    ],
-    sessionId: outcome.answered
+    ])
   }
 }
 
@@ -204,7 +203,7 @@ export const settleItem = (
 export const forceItem = (spec: ProviderSpec, forMs: number | undefined): Item => ({
   lease: "",
   spec,
-  figures: forMs === undefined ? { kind: 4 } : { kind: 3, benchMs: forMs }
+  row: encodeItem(forMs === undefined ? { kind: 4 } : { kind: 3, benchMs: forMs })
 })
 
 /** What one bucket of this instance's own ledger counts; see `Own.ts`. */
@@ -215,11 +214,11 @@ export const countItem = (
 ): Item => ({
   lease: "",
   spec,
-  figures: {
+  row: encodeItem({
     kind: span === "minute" ? 5 : 6,
     reservedAtMs: counts.atMs,
     requests: counts.requests,
     input: counts.input,
     output: counts.output
-  }
+  })
 })

@@ -62,7 +62,7 @@ export class Fleet {
     if (before !== "shared") return
     const { localMs, mirror, nowMs, own, place } = instance
     instance.awaySinceMs = localMs
-    this.#hasLost = failure.kind === "lost"
+    this.#hasLost = failure.reason === "lost"
     own.begin(
       { ledger: mirror.ledger, isFresh: localMs - mirror.heardAtMs < 2 * options.heartbeat },
       {
@@ -74,7 +74,7 @@ export class Fleet {
     )
     onChange({
       _tag: "StateFailed",
-      reason: failure.kind,
+      reason: failure.reason,
       message: failure.message,
       policy: options.onStateFailure,
       atMs: nowMs
@@ -194,13 +194,13 @@ export class Fleet {
       "snapshot",
       [
         keys.meta,
-        keys.instances,
         keys.leases(id),
         keys.waiting,
-        ...dead.map(keys.leases),
-        ...specs.map(keys.provider)
+        ...specs.map(keys.provider),
+        keys.instances,
+        ...dead.map(keys.leases)
       ],
-      [id, flags, String(options.leaseTtl), String(dead.length), ...dead, ...specs.map(({ name }) => name)],
+      [id, String(specs.length), flags, String(options.leaseTtl), ...specs.map(({ name }) => name), ...dead],
       (answer) => {
         if (answer._tag === "StoreFailure") return done(answer)
         const reader = instance.reader(answer.reply)

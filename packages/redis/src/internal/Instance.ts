@@ -10,6 +10,7 @@ import type { Keys } from "./keys.ts"
 import { Mirror } from "./Mirror.ts"
 import type { Settings } from "./options.ts"
 import { Own, type Place } from "./Own.ts"
+import { type Question, sendQuestions } from "./questions.ts"
 import type { Layout, Scripts } from "./scripts.ts"
 import { ServerClock } from "./ServerClock.ts"
 import { type Answer, type Argument, type Reply, type Store, StoreFailure } from "./Store.ts"
@@ -72,6 +73,7 @@ export class Instance {
   #ids = 0
   #sending = 0
   #isScheduled = false
+  #questions: Array<Question> = []
   /** Of the command whose answer is being read. */
   #sentMs = 0
   readonly #serverClock: ServerClock
@@ -125,7 +127,7 @@ export class Instance {
       try {
         done(answer)
       } catch (cause) {
-        done(new StoreFailure({ kind: "refused", detail: `an answer that cannot be read (${String(cause)})` }))
+        done(new StoreFailure({ reason: "refused", detail: `an answer that cannot be read (${String(cause)})` }))
       }
     })
   }
@@ -167,11 +169,23 @@ export class Instance {
   /** Something is to be told to Redis: soon. */
   enqueue(item: Item): void {
     this.batches.add(item)
+    this.#soon()
+  }
+
+  /** Something is to be asked, after all that was to be told by then. */
+  ask(question: Question): void {
+    this.#questions.push(question)
+    this.#soon()
+  }
+
+  /** At the end of this step: what ends and begins in it goes together. */
+  #soon(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
     queueMicrotask(() => {
       this.#isScheduled = false
       this.flush()
+      sendQuestions(this, this.#questions.splice(0))
     })
   }
 
@@ -235,6 +249,6 @@ export class Instance {
   /** A state that came into being after the one this instance knows has lost what that one held. */
   checkBirth(born: number): void {
     if (born === this.born || Number.isNaN(this.born)) return
-    this.onFailure(new StoreFailure({ kind: "lost", detail: "Redis has lost the state" }))
+    this.onFailure(new StoreFailure({ reason: "lost", detail: "Redis has lost the state" }))
   }
 }

@@ -2,8 +2,9 @@
  * Runs the scripts. A command is answered, or given up after the command timeout: nothing here waits longer, whatever
  * the client's own settings are.
  */
+import type { StateFailure } from "@route-llm/core"
 import { Data } from "effect"
-import { type Cluster, Command, type Redis } from "ioredis"
+import { Cluster, Command, type Redis } from "ioredis"
 import type { Script } from "./scripts.ts"
 
 /** What we ask of a client. */
@@ -15,10 +16,10 @@ export type RedisClient = Redis | Cluster
  * - `refused`: Redis answered with an error: out of memory, read-only, loading, a wrong type in a key;
  * - `lost`: it answers, and has forgotten what it held.
  */
-export type FailureKind = "timeout" | "unreachable" | "refused" | "lost"
+type Reason = Exclude<StateFailure, "fault">
 
 export class StoreFailure extends Data.TaggedError("StoreFailure")<{
-  readonly kind: FailureKind
+  readonly reason: Reason
   readonly detail: string
 }> {
   override get message(): string {
@@ -41,17 +42,20 @@ export interface Store {
     args: ReadonlyArray<Argument>,
     done: (answer: Answer) => void
   ) => void
+  /** The connection has gone: what was sent and is not sent again is given up at once, and not only after the timeout. */
+  readonly giveUp: () => void
 }
 
 const failureOf = (error: unknown): StoreFailure => {
   const detail = error instanceof Error ? error.message : String(error)
   const isReply = error instanceof Error && error.name === "ReplyError"
-  return new StoreFailure({ kind: isReply ? "refused" : "unreachable", detail })
+  return new StoreFailure({ reason: isReply ? "refused" : "unreachable", detail })
 }
 
 export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
   /** Sent in full before, so that Redis should know them by their digests. */
   const known = new Set<string>()
+  const pending = new Set<(answer: Answer) => void>()
 
   // Not by the client's methods: with `enableAutoPipelining` they cannot take a command with an answer in bytes.
   const send = (name: string, args: ReadonlyArray<Argument>): Promise<unknown> => {
@@ -82,21 +86,27 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
 
   return {
     run: (script, keys, args, done) => {
-      let isPending = true
       const end = (answer: Answer) => {
-        if (!isPending) return
-        isPending = false
+        if (!pending.delete(end)) return
         clearTimeout(timer)
         done(answer)
       }
       const timer = setTimeout(() => {
         // Where this process itself was held up, the answer may be there already: it is read before this runs.
-        setImmediate(() => end(new StoreFailure({ kind: "timeout", detail: `no answer within ${timeoutMs} ms` })))
+        setImmediate(() => end(new StoreFailure({ reason: "timeout", detail: `no answer within ${timeoutMs} ms` })))
       }, timeoutMs)
+      pending.add(end)
       evaluate(script, keys, args).then(
         (reply) => end({ _tag: "Answered", reply: Array.isArray(reply) ? reply : [] }),
         (error: unknown) => end(failureOf(error))
       )
+    },
+    giveUp: () => {
+      // ioredis itself drops them without a word where `autoResendUnfulfilledCommands` is off.
+      if (client instanceof Cluster || client.options.autoResendUnfulfilledCommands !== false) return
+      for (const end of pending) {
+        end(new StoreFailure({ reason: "unreachable", detail: "the connection was closed" }))
+      }
     }
   }
 }

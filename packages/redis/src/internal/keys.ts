@@ -27,13 +27,19 @@ export const makeKeys = (
     readonly buckets: number
   }
 ): Keys => {
+  const known = new WeakMap<object, string>()
   const prefix = `route-llm:v${layoutVersion}:{${namespace}}:${windowMs}x${buckets}:`
   return {
     meta: `${prefix}meta`,
     instances: `${prefix}instances`,
     waiting: `${prefix}waiting`,
     leases: (instance) => `${prefix}leases:${instance}`,
-    provider: ({ model, name }) => `${prefix}provider:${JSON.stringify([name, model])}`,
+    // Asked for with each request.
+    provider: (spec) => {
+      const key = known.get(spec) ?? `${prefix}provider:${JSON.stringify([spec.name, spec.model])}`
+      known.set(spec, key)
+      return key
+    },
     pin: (sessionId) => `${prefix}pin:${createHash("sha256").update(sessionId).digest("base64url").slice(0, 22)}`
   }
 }

@@ -50,9 +50,14 @@ export const makeOverClient = (
     const options = yield* decodeOptions(input)
     const { window } = yield* RouterOptions
     const keys = makeKeys({ namespace: options.namespace, windowMs: window, buckets: options.buckets })
+    const store = makeStore(client, options.commandTimeout)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => client.on("close", store.giveUp)),
+      () => Effect.sync(() => client.off("close", store.giveUp))
+    )
     return yield* make({
       id: randomUUID(),
-      store: makeStore(client, options.commandTimeout),
+      store,
       keys,
       options,
       time,

@@ -7,6 +7,7 @@ import { ask, type Asked } from "./asking.ts"
 import { unusedItem } from "./Batch.ts"
 import { inLine } from "./inLine.ts"
 import type { Instance } from "./Instance.ts"
+import { waitForLimit } from "./largerThanShare.ts"
 import type { LineRunner, Signal } from "./LineRunner.ts"
 import { pause } from "./pause.ts"
 import { StoreFailure } from "./Store.ts"
@@ -71,14 +72,15 @@ export const makeReserving = (
       if (options.onStateFailure === "closed") {
         // Nobody goes on by himself, so there is nothing to wait for.
         if (instance.phase === "settling") return reserveShared(demand, restore)
-        return Effect.die(new StoreFailure({ kind: "unreachable", detail: "away, and nothing is sent without it" }))
+        return Effect.die(new StoreFailure({ reason: "unreachable", detail: "away, and nothing is sent without it" }))
       }
       mirror.follow(demand.providers, instance.nowMs)
-      return inLine(alone, own.demand(demand, instance.nowMs), restore, {
+      const decided = inLine(alone, own.demand(demand, instance.nowMs), restore, {
         take: (reservation) => granted(demand, reservation),
         confirm: (reservation) => confirmAlone(demand, reservation),
         giveBack: giveBackAlone
       })
+      return Effect.flatMap(decided, (signal) => waitForLimit({ alone, instance, restore }, demand, signal))
     })
 
   return { reserveAlone, reserveShared }

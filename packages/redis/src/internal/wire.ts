@@ -7,7 +7,6 @@ import {
   failureClasses,
   fieldCount,
   hasWords,
-  type ProviderLedger,
   type ProviderRecord,
   rows,
   wordCount,
@@ -16,28 +15,25 @@ import {
 import { itemFields, type ItemName, itemNames } from "./item.ts"
 import { dayCells, type Layout } from "./scripts.ts"
 
-const candidateBytes = 11 * 8
-
 /** The declared limits, in the order of the meters. */
 export const declaredOf = (spec: ProviderSpec): ReadonlyArray<number> =>
   rows.map(({ dimension }) => spec.limits[dimension] ?? Number.POSITIVE_INFINITY)
 
-/** What the quoted request needs at each candidate, and the limits declared there. `places`: of the caller's own list. */
-export const encodeCandidates = (
-  candidates: ReadonlyArray<ProviderLedger>,
-  places: ReadonlyMap<string, number>
-): Buffer => {
-  const out = Buffer.allocUnsafe(candidates.length * candidateBytes)
-  let at = 0
-  for (const { needsInput, needsOutput, spec } of candidates) {
-    at = out.writeDoubleLE(needsInput, at)
-    at = out.writeDoubleLE(needsOutput, at)
-    at = out.writeDoubleLE(spec.counting.chargesMaxTokens ? 1 : 0, at)
-    at = out.writeDoubleLE(places.get(spec.name) ?? 0, at)
-    for (const row of rows) at = out.writeDoubleLE(spec.limits[row.dimension] ?? Number.POSITIVE_INFINITY, at)
-  }
+const rowOfDoubles = (values: ReadonlyArray<number>): Buffer => {
+  const out = Buffer.allocUnsafe(values.length * 8)
+  values.forEach((value, index) => out.writeDoubleLE(value, index * 8))
   return out
 }
+
+/** The limits declared for each, and whether it charges `maxTokens` on arrival. */
+export const encodeProviders = (specs: ReadonlyArray<ProviderSpec>): Buffer =>
+  rowOfDoubles(specs.flatMap((spec) => [...declaredOf(spec), spec.counting.chargesMaxTokens ? 1 : 0]))
+
+/** One request's own figures, and then those of its candidates; see `lua/reserve.ts`. */
+export const encodeQuestion = (
+  head: ReadonlyArray<number>,
+  candidates: ReadonlyArray<ReadonlyArray<number>>
+): Buffer => rowOfDoubles([...head, ...candidates.flat()])
 
 /** One item of a batch; what is not given is NaN. `tail`: what the vendor should have counted, and what it said. */
 export const encodeItem = (item: Partial<Record<ItemName, number>>, tail: ReadonlyArray<number> = []): Buffer => {
@@ -47,15 +43,19 @@ export const encodeItem = (item: Partial<Record<ItemName, number>>, tail: Readon
   return out
 }
 
+/** The same item in this place of this batch. A copy: the one that was sent before may be under way still. */
+export const addressed = (row: Buffer, place: Readonly<Record<"number" | "key" | "pin", number>>): Buffer => {
+  const out = Buffer.from(row)
+  out.writeDoubleLE(place.number, itemFields.number * 8)
+  out.writeDoubleLE(place.key, itemFields.key * 8)
+  out.writeDoubleLE(place.pin, itemFields.pin * 8)
+  return out
+}
+
 /** Reads what a script answered, from the front. */
 export class RowReader {
   #at = 0
   constructor(readonly buffer: Buffer, readonly layout: Layout) {}
-
-  /** Whether something is left. */
-  get isDone(): boolean {
-    return this.#at >= this.buffer.length
-  }
 
   double(): number {
     const value = this.buffer.readDoubleLE(this.#at)

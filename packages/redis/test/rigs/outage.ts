@@ -11,6 +11,9 @@ const commandTimeoutMs = 100
 /** Of the layer: quick to see that Redis is back. */
 export const quick = { commandTimeout: commandTimeoutMs, heartbeat: 100, retryEvery: 50, leaseTtl: 2_000 }
 
+/** Where only a Redis that is gone is to be late: a busy machine may take long for an answer. */
+export const patient = { ...quick, commandTimeout: 2_000 }
+
 export const isAnswered = ({ ended }: Timed): boolean => Either.isRight(ended)
 
 export const failed = ({ seen }: Instance): Effect.Effect<void> => seen(({ _tag }) => _tag === "StateFailed")

@@ -3,25 +3,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { expect, it } from "vitest"
 import { promised, readFrames, run } from "../http/support.ts"
-import { type Ran, routeLlm, serve, startApp } from "./run.ts"
-
-/** Runs the dashboard until `use` is through with the page's address. */
-const withDashboard = async <A>(
-  args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>>,
-  use: (address: string) => Promise<A>
-): Promise<{ readonly ran: Ran; readonly used: A }> => {
-  let using: Promise<A> | undefined
-  const ran = await routeLlm(["dashboard", ...args], {
-    env,
-    onOutput: (stdout, stop) => {
-      const [, address] = / is on (http:\S+)\. /.exec(stdout) ?? []
-      if (address !== undefined) using ??= use(address).finally(stop)
-    }
-  })
-  if (using === undefined) throw new Error(`no address in ${JSON.stringify(ran)}`)
-  return { ran, used: await using }
-}
+import { routeLlm, serve, startApp, withDashboard } from "./run.ts"
 
 it("serves a page over an application's events, for which it knows the token", () =>
   run(Effect.gen(function*() {
@@ -32,7 +14,7 @@ it("serves a page over an application's events, for which it knows the token", (
         : Promise.resolve(new Response("no", { status: 401 }))
     )
     const { ran, used } = yield* promised(() =>
-      withDashboard(["--url", url, "--port", "0"], { ROUTE_LLM_TOKEN: "canary-token" }, async (address) => {
+      withDashboard(["--url", url], { ROUTE_LLM_TOKEN: "canary-token" }, async (address) => {
         expect(new URL(address).hostname).toBe("localhost")
         const page = await fetch(address)
         const frames = readFrames(await fetch(`${address}/events`))

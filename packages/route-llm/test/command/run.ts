@@ -1,13 +1,12 @@
 import { LoopbackVendor, noLatency } from "@route-llm/providers/testing"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Readable } from "node:stream"
-import { pipeline } from "node:stream/promises"
 import { fileURLToPath } from "node:url"
 import OpenAI from "openai"
 import { LLMRouter } from "route-llm"
+import { listener } from "../listener.ts"
 
 export const root = fileURLToPath(new URL("../../../../", import.meta.url))
 
@@ -60,24 +59,26 @@ export const routeLlm = async (
   })
 }
 
-/** A web-standard handler on a Node server, as the documents have it for Express. */
-const listener =
-  (handler: (request: Request) => Promise<Response>) => async (request: IncomingMessage, response: ServerResponse) => {
-    const hasBody = request.method === "POST"
-    const answer = await handler(
-      new Request(new URL(request.url ?? "/", "http://localhost"), {
-        method: request.method ?? "GET",
-        headers: new Headers(
-          Object.entries(request.headers).map(([name, value]): [string, string] => [name, `${value}`])
-        ),
-        ...(hasBody ? { body: Readable.toWeb(request) as ReadableStream, duplex: "half" } : {})
-      })
-    )
-    response.writeHead(answer.status, Object.fromEntries(answer.headers))
-    if (answer.body === null) return void response.end()
-    // Whoever leaves breaks it off.
-    await pipeline(Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]), response).catch(() => {})
-  }
+/** Runs the dashboard on a free port until `use` is through with the page's address. */
+export const withDashboard = async <A>(
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+  use: (address: string) => Promise<A>
+): Promise<{ readonly ran: Ran; readonly used: A }> => {
+  let using: Promise<A> | undefined
+  const ran = await routeLlm(["dashboard", "--port", "0", ...args], {
+    env,
+    onOutput: (stdout, stop) => {
+      const [, address] = / is on (http:\S+)\. /.exec(stdout) ?? []
+      if (address === undefined || using !== undefined) return
+      using = use(address).finally(stop)
+      // Where it fails it is heard of below.
+      using.catch(() => {})
+    }
+  })
+  if (using === undefined) throw new Error(`no address in ${JSON.stringify(ran)}`)
+  return { ran, used: await using }
+}
 
 /** Serves a handler on a free port of this machine, until the scope closes; its address. */
 export const serve = (handler: (request: Request) => Promise<Response>) =>

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import OpenAI from "openai"
 import { describe, expect, it } from "vitest"
+import { bundled } from "../../../../test/bundled.ts"
 import { hello, promised, run } from "../http/support.ts"
 import { commandFile, root, serve, startApp } from "./run.ts"
 import { hasTmux, openTerminal, type Terminal } from "./tmux.ts"
@@ -71,8 +72,7 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
       const terminal = yield* openTerminal()
       yield* startWatching(terminal, url)
       const frames = (text: string) => text.split(`${esc}[?2026h`).slice(1)
-      const drawn = Effect.zipRight(terminal.screen, Effect.map(terminal.written, (text) => frames(text).length))
-      yield* Effect.repeat(drawn, { until: (count) => count >= 6 })
+      yield* terminal.untilWritten((text) => frames(text).length >= 6)
       yield* terminal.press("q")
       yield* restored(terminal, 0)
       const written = yield* terminal.written
@@ -201,9 +201,9 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
     run(Effect.gen(function*() {
       const terminal = yield* openTerminal()
       yield* terminal.enter("echo what was there before")
-      const script = `${root}packages/route-llm/test/command/fallsOver.ts`
-      const tsx = `${process.execPath} ${root}node_modules/tsx/dist/cli.mjs --tsconfig ${root}tsconfig.base.json`
-      yield* terminal.enter(`${tsx} ${script}; echo "ended with $?"`)
+      const folder = `${root}packages/route-llm/.cache/fallsOver`
+      yield* promised(() => bundled([`${root}packages/route-llm/test/command/fallsOver.ts`], folder))
+      yield* terminal.enter(`${process.execPath} ${folder}/fallsOver.mjs; echo "ended with $?"`)
       yield* restored(terminal, 1)
       expect(yield* terminal.written).toContain("a frame before the fall")
     })), 90_000)

@@ -1,6 +1,6 @@
-import { Effect, type Scope } from "effect"
+import { Duration, Effect, type Scope } from "effect"
 import { execFile, spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -23,16 +23,43 @@ export interface Terminal {
   /** Presses a key by tmux' name of it, such as `C-c`. */
   readonly press: (key: string) => Effect.Effect<void>
   readonly resize: (columns: number, rows: number) => Effect.Effect<void>
-  /** What is to be seen, a line a row. */
-  readonly screen: Effect.Effect<string>
   readonly flags: Effect.Effect<Flags>
-  /** Looks until it holds of what is to be seen, for 30 s at most; succeeds with that. */
+  /** Looks until it holds of what is to be seen, a line a row, for 30 s at most; succeeds with that. */
   readonly until: (holds: (screen: string, flags: Flags) => boolean) => Effect.Effect<string>
   /** Every byte that has been written to the terminal. */
   readonly written: Effect.Effect<string>
+  /** Reads that until it holds of it, for 30 s at most. */
+  readonly untilWritten: (holds: (written: string) => boolean) => Effect.Effect<string>
 }
 
-const patienceMs = 30_000
+const patience = Duration.seconds(30)
+
+/**
+ * Looks again whenever something has been written to the terminal: what is to be seen changes by that alone, and tmux has
+ * drawn it by then.
+ */
+const watching = (log: string) =>
+  Effect.gen(function*() {
+    let changed = () => {}
+    yield* Effect.acquireRelease(
+      Effect.sync(() => watch(log, () => changed())),
+      (watcher) => Effect.sync(() => watcher.close())
+    )
+    return <A>(look: Effect.Effect<A>, holds: (seen: A) => boolean): Effect.Effect<A> => {
+      let last: A | undefined
+      const looking = Effect.gen(function*() {
+        for (;;) {
+          // Before it looks, so that nothing is missed meanwhile.
+          const change = new Promise<void>((resolve) => changed = resolve)
+          last = yield* look
+          if (holds(last)) return last
+          yield* Effect.promise(() => change)
+        }
+      })
+      const tooLate = () => new Error(`not within 30 s: ${JSON.stringify(last)}`)
+      return Effect.orDie(Effect.timeoutFail(looking, { duration: patience, onTimeout: tooLate }))
+    }
+  })
 
 let opened = 0
 
@@ -47,11 +74,13 @@ export const openTerminal = (columns = 120, rows = 30): Effect.Effect<Terminal, 
         return stdout
       })
     const log = join(folder, "written")
+    writeFileSync(log, "")
     const shell = "exec env -u NO_COLOR -u FORCE_COLOR PS1='> ' bash --norc --noprofile -i"
     yield* Effect.acquireRelease(
       tmux("new-session", "-d", "-x", `${columns}`, "-y", `${rows}`, shell, ";", "pipe-pane", `cat > ${log}`),
       () => Effect.zipRight(tmux("kill-server"), Effect.sync(() => rmSync(folder, { recursive: true })))
     )
+    const eventually = yield* watching(log)
     const look = Effect.map(
       tmux("display-message", "-p", "#{alternate_on} #{cursor_flag}", ";", "capture-pane", "-p"),
       (text) => {
@@ -59,25 +88,16 @@ export const openTerminal = (columns = 120, rows = 30): Effect.Effect<Terminal, 
         return { screen, flags: { alternate: alternate === "1", cursor: cursor === "1" } }
       }
     )
-    const until: Terminal["until"] = (holds) =>
-      Effect.gen(function*() {
-        const started = performance.now()
-        for (;;) {
-          const { flags, screen } = yield* look
-          if (holds(screen, flags)) return screen
-          if (performance.now() - started > patienceMs) {
-            return yield* Effect.dieMessage(`not within 30 s (${JSON.stringify(flags)}):\n${screen}`)
-          }
-        }
-      })
+    const written = Effect.sync(() => readFileSync(log, "utf8"))
     return {
       pane: Number(yield* tmux("display-message", "-p", "#{pane_pid}")),
       enter: (line) => Effect.zipRight(tmux("send-keys", "-l", line), tmux("send-keys", "Enter")),
       press: (key) => tmux("send-keys", key),
       resize: (width, height) => tmux("resize-window", "-x", `${width}`, "-y", `${height}`),
-      screen: Effect.map(look, ({ screen }) => screen),
       flags: Effect.map(look, ({ flags }) => flags),
-      until,
-      written: Effect.sync(() => readFileSync(log, "utf8"))
+      until: (holds) =>
+        Effect.map(eventually(look, ({ flags, screen }) => holds(screen, flags)), ({ screen }) => screen),
+      written,
+      untilWritten: (holds) => eventually(written, holds)
     }
   })

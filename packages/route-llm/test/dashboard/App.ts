@@ -76,10 +76,28 @@ export const reportAt = (seconds: number, ...rows: ReadonlyArray<Partial<Row>>):
   timestamp: startedAt + seconds * 1_000
 })
 
+type Of<Tag> = Extract<RouterEvent, { readonly _tag: Tag }>
+
+/** A route that ended so many seconds after the start, without a call. */
+export const endedAt = (
+  seconds: number,
+  outcome: Of<"RouteEnded">["outcome"],
+  changes: Partial<Of<"RouteEnded">> = {}
+): RouterEvent => ({
+  _tag: "RouteEnded",
+  outcome,
+  attempts: 0,
+  latencyMs: 30_000,
+  waitedMs: 30_000,
+  timestamp: startedAt + seconds * 1_000,
+  priority: "normal",
+  ...changes
+})
+
 /** An attempt that ended so many seconds after the start. */
 export const attemptAt = (
   seconds: number,
-  changes: Partial<Extract<RouterEvent, { readonly _tag: "RouteEvent" }>> = {}
+  changes: Partial<Of<"RouteEvent">> = {}
 ): RouterEvent => ({
   _tag: "RouteEvent",
   outcome: "success",

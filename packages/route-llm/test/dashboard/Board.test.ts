@@ -3,7 +3,7 @@ import { Board } from "../../dashboard/Board.ts"
 import { count, latency, percent, span } from "../../dashboard/format.ts"
 import { historyMs } from "../../dashboard/History.ts"
 import { rollMs, tracks } from "../../dashboard/Roll.ts"
-import { attemptAt, reportAt, startedAt } from "./App.ts"
+import { attemptAt, endedAt, reportAt, startedAt } from "./App.ts"
 
 const told = (board: Board) => board.log.value.map(({ event }) => event.timestamp - startedAt)
 
@@ -47,14 +47,44 @@ describe("Board", () => {
     board.showReport(reportAt(0, {}), 0)
     for (let second = 0; second < 1_000; second++) board.showEvent(attemptAt(second))
     const at = { timestamp: startedAt + 1_000_000, priority: "normal" } as const
-    const ended = { ...at, _tag: "RouteEnded", latencyMs: 30_000, waitedMs: 30_000 } as const
-    board.showEvent({ ...ended, outcome: "success", provider: "openai", attempts: 2 })
+    board.showEvent(endedAt(1_000, "success", { provider: "openai", attempts: 2 }))
     board.showEvent({ ...at, _tag: "FellBack", from: "a", to: "b", because: "timeout", attemptNumber: 2 })
-    board.showEvent({ ...ended, outcome: "NoCapacity", attempts: 0 })
+    board.showEvent(endedAt(1_000, "NoCapacity"))
     expect(board.log.value).toEqual([])
     board.flush()
     expect(told(board)).toHaveLength(200)
     expect(told(board).slice(0, 3)).toEqual([1_000_000, 999_000, 998_000])
+  })
+
+  it("folds routes that end alike one after the other, however many, also over what it holds back", () => {
+    const board = new Board()
+    board.showReport(reportAt(0, {}), 0)
+    const lines = () =>
+      board.log.value.map(({ count, event, id, sinceMs }) => [id, event._tag, count, sinceMs - startedAt])
+    for (let second = 1; second <= 500; second++) board.showEvent(endedAt(second, "NoCapacity"))
+    board.flush()
+    expect(lines()).toEqual([[0, "RouteEnded", 500, 1_000]])
+    expect(told(board)).toEqual([500_000])
+    board.pause(true)
+    for (const second of [501, 502]) {
+      board.showEvent(endedAt(second, "NoCapacity"))
+      board.flush()
+    }
+    expect(board.missed.value).toBe(2)
+    board.pause(false)
+    expect(lines()).toEqual([[0, "RouteEnded", 502, 1_000]])
+    board.showEvent(endedAt(503, "cancelled"))
+    board.showEvent(attemptAt(504))
+    board.showEvent(attemptAt(505))
+    board.showEvent(endedAt(506, "NoCapacity"))
+    board.flush()
+    expect(lines().map(([, tag, count]) => [tag, count])).toEqual([
+      ["RouteEnded", 1],
+      ["RouteEvent", 1],
+      ["RouteEvent", 1],
+      ["RouteEnded", 1],
+      ["RouteEnded", 502]
+    ])
   })
 
   it("holds its lines while it is paused, counts what comes, and shows it after", () => {

@@ -3,12 +3,20 @@
  */
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import { LoopbackVendor, noLatency } from "@route-llm/providers/testing"
 import { Effect, Exit, Scope } from "effect"
+import { writeFile } from "node:fs/promises"
+import { join } from "node:path"
 import type { Browser, Page } from "playwright-core"
+import { LLMRouter } from "route-llm"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { temporaryFolder } from "../../../redis/test/rigs/process.ts"
+import { redisServer } from "../../../redis/test/rigs/redisServer.ts"
+import { skips } from "../../../redis/test/rigs/suite.ts"
 import { relayed } from "../../src/dashboard/relayed.ts"
 import { serveDashboard } from "../../src/dashboard/serveDashboard.ts"
-import { App, attemptAt, reportAt, startedAt } from "./App.ts"
+import { withDashboard } from "../command/run.ts"
+import { App, attemptAt, endedAt, reportAt, startedAt } from "./App.ts"
 import { launch, screenshot, skipBrowser, watch } from "./browser.ts"
 import { boundsTheTraffic, leavesOutWhatItCannotDraw, saysThatTheStateIsAway, saysWhyThereIsNoReport } from "./steps.ts"
 
@@ -177,8 +185,16 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     expect(await lines.count()).toBe(3)
     await page.keyboard.press("p")
     await eventually(() => lines.count()).toBe(5)
+    app.tell(endedAt(6, "NoCapacity"), endedAt(7, "NoCapacity"), attemptAt(8), endedAt(9, "NoCapacity"))
+    await eventually(() => lines.count()).toBe(8)
+    expect(await lines.nth(2).innerText()).toBe(
+      "12:00:07\nrouter\nNot served: no capacity × 2\n2 times\nsince 12:00:06"
+    )
     await page.getByRole("button", { name: "Only trouble" }).click()
-    await eventually(() => lines.count()).toBe(2)
+    await eventually(() => lines.count()).toBe(3)
+    // What lay between them is left out, so they are one.
+    expect(await lines.first().ariaSnapshot()).toContain("router Not served: no capacity 3 times since 12:00:06")
+    await screenshot(page, "folded")
   }, 60_000)
 
   it("stands ten thousand routes at once: what it keeps and draws is bounded", async () => {
@@ -245,4 +261,38 @@ describe.skipIf(skipBrowser)("the dashboard's page", () => {
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360)
     await screenshot(page, "phone-long-names")
   }, 60_000)
+
+  it.skipIf(skips("own"))("of a configuration shows what its Redis shares, and that Redis is away", async () => {
+    const vendor = LoopbackVendor.make({ vendor: "openai", latency: noLatency })
+    const parts = Effect.all({ redis: redisServer(), vendor, folder: temporaryFolder })
+    const { folder, redis, vendor: openai } = await Effect.runPromise(Scope.extend(parts, scope))
+    const yaml = join(folder, "router.yaml")
+    const providers = [{ name: "openai", api_key: "k", base_url: openai.url, rpm_limit: 50 }]
+    await writeFile(yaml, JSON.stringify({ providers, redis_url: redis.url }))
+    await using router = await LLMRouter.fromYaml(yaml, { estimator: "heuristic" })
+    const { ran } = await withDashboard(["--config", yaml], {}, async (address) => {
+      url = address
+      await page.goto(url)
+      const bar = page.getByTestId("rpm-openai")
+      const used = () => bar.getAttribute("aria-valuetext")
+      await bar.waitFor()
+      expect(await used()).toBe("0 of 50")
+      await router.chat({ messages: [{ role: "user", content: "[answer with 3 tokens]" }] })
+      await eventually(used).toBe("1 of 50")
+      await Effect.runPromise(redis.stop)
+      const stale = page.getByRole("alert")
+      await stale.waitFor()
+      expect(await stale.innerText()).toMatch(
+        /The shared state (does not answer|cannot be reached|has not answered in time)\./
+      )
+      await screenshot(page, "redis-away")
+      await Effect.runPromise(redis.start)
+      await stale.waitFor({ state: "detached" })
+      await eventually(() => page.locator(".stream li .text").allInnerTexts()).toEqual([
+        "The shared state is back",
+        "The shared state is away"
+      ])
+    })
+    expect([ran.code, ran.stderr]).toEqual([130, ""])
+  }, 90_000)
 })

@@ -92,6 +92,40 @@ it.scoped("says that the state is not available, and keeps to itself why", () =>
     }
   }).pipe(Effect.provide(RouterTest.layer({ a: {} }, {}, Broken))))
 
+/** In memory; whether it can be looked at is in the test's hand. */
+const restless = (isAway: () => boolean) =>
+  Layer.effect(
+    RouterState,
+    Effect.map(RouterState, (state) => ({
+      ...state,
+      snapshot: (providers: Parameters<typeof state.snapshot>[0]) =>
+        isAway()
+          ? Effect.die(Object.assign(new Error("no answer"), { reason: "timeout" }))
+          : state.snapshot(providers)
+    }))
+  ).pipe(Layer.provide(RouterState.layerMemory))
+
+it.scoped("tells once that the state is away and once that it is back, however many look", () => {
+  let isAway = false
+  return Effect.gen(function*() {
+    const readers = yield* Effect.replicateEffect(Effect.flatMap(answer("/events"), following), 3)
+    yield* TestClock.adjust("1 second")
+    isAway = true
+    yield* TestClock.adjust("5 seconds")
+    isAway = false
+    yield* TestClock.adjust("2 seconds")
+    for (const { soFar } of readers) {
+      const told = (yield* soFar).split("\n").flatMap((line) =>
+        line.startsWith("data: ") ? [JSON.parse(line.slice(6))] : []
+      )
+      expect(told.filter(({ _tag }) => _tag !== undefined)).toEqual([
+        { _tag: "StateFailed", operation: "snapshot", reason: "timeout", message: "no answer", timestamp: 2_000 },
+        { _tag: "StateRecovered", afterMs: 5_000, timestamp: 7_000 }
+      ])
+    }
+  }).pipe(Effect.provide(RouterTest.layer({ a: {} }, {}, restless(() => isAway))))
+})
+
 it.effect("mounts under a path of an application's own router", () =>
   Effect.gen(function*() {
     const { dispose, handler } = HttpApp.toWebHandlerLayer(

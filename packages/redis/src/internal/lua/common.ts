@@ -1,5 +1,8 @@
 /**
- * What all scripts begin with: time, the router's own row (`meta`), a provider's row read, rolled and written.
+ * What all scripts begin with: time, the router's own row (`meta`), the providers read, rolled and written.
+ *
+ * All have these in common: KEYS begin with meta, this instance's leases, the sign that somebody waits and the providers;
+ * ARGV with the instance and how many providers there are.
  *
  * `p.name`, `m.name` and `q.name` stand for places in rows of numbers, `$NAME` for constants; see `../scripts.ts`.
  */
@@ -7,8 +10,9 @@ export const common = `
 local call, floor, huge, max, min = redis.call, math.floor, math.huge, math.max, math.min
 local pack, undo = struct.pack, struct.unpack
 $TIME
+local n = tonumber(ARGV[2])
+local meta, rows = call('GET', KEYS[1]), {}
 local born, last, skew, resort = clock, -huge, 0, -huge
-local meta = call('GET', KEYS[1])
 if meta then born, last, skew, resort = undo('<dddd', meta) end
 -- Where the clock jumps back, time goes on from the last moment seen.
 if clock + skew < last then skew = last - clock end
@@ -17,29 +21,36 @@ local bucket, day, quarter = floor(now / $BUCKET), floor(now / 600000), floor(no
 
 -- How far a clock has jumped back is of interest only where it is far: the moment itself need not be exact.
 local function remember()
-  if meta and now - last < $GRAIN then return end
-  if meta then call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort))
-  else call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL) end
+  if not meta then call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL)
+  elseif now - last >= $GRAIN then call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort)) end
+end
+
+-- The row as it stands; a provider that nobody has met is made.
+local function read(key)
+  if rows[key] then return rows[key] end
+  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
+  if row == '' then
+    row = pack('$ROW', $FRESH)
+    call('SET', key, row .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', $TTL)
+  end
+  rows[key] = row
+  return row
 end
 
 local function write(key, p)
-  local row = pack('$ROW', unpack(p, 1, $FIELDS))
-  call('SETRANGE', key, 0, row)
-  return row
-end
-
--- The row as it is stored; a provider that nobody has met is made.
-local function read(key)
-  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
-  if row ~= '' then return row end
-  row = pack('$ROW', $FRESH)
-  call('SET', key, row .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', $TTL)
-  return row
+  rows[key] = pack('$ROW', unpack(p, 1, $FIELDS))
+  call('SETRANGE', key, 0, rows[key])
 end
 
 local function words(key, p)
-  if p.word == 0 then return nil end
-  return { undo('$WORDS', call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1)) }
+  if p.word ~= 0 then return { undo('$WORDS', call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1)) } end
+end
+
+-- What of a provider goes into an answer: its windows only where somebody wants to know what rolls out when.
+local function show(out, key, full)
+  out[#out + 1] = rows[key]
+  if full then out[#out + 1] = call('GETRANGE', key, $WORDSAT, -1)
+  elseif undo('<d', rows[key]) ~= 0 then out[#out + 1] = call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1) end
 end
 
 -- Empties the buckets that leave a ring of three columns; answers what is left of its sums.
@@ -80,7 +91,7 @@ local function roll(key, p)
         local at = $DAYAT + head % 145 * 8
         local requests, tokens = undo('<I4I4', call('GETRANGE', key, at, at + 7))
         p.dayRequests, p.dayTokens = p.dayRequests - requests, p.dayTokens - tokens
-        call('SETRANGE', key, at, ('\\0'):rep(8))
+        if requests + tokens > 0 then call('SETRANGE', key, at, ('\\0'):rep(8)) end
       end
     end
     p.dayHead = day
@@ -90,15 +101,36 @@ end
 -- What a cell takes of an amount, which may be negative.
 local function capped(cell, amount) return amount < -cell and -cell or min(amount, 4294967295 - cell) end
 
+-- Each cell is read once and written once, however much is counted in it.
+local cells = {}
+local function counting(key, at, form, size)
+  local of = cells[key] or {}
+  cells[key] = of
+  if not of[at] then of[at] = { form = form, undo(form, call('GETRANGE', key, at, at + size - 1)) } end
+  return of[at]
+end
+
+local function addThree(key, at, requests, input, output)
+  local cell = counting(key, at, '<I4I4I4', 12)
+  requests, input, output = capped(cell[1], requests), capped(cell[2], input), capped(cell[3], output)
+  cell[1], cell[2], cell[3] = cell[1] + requests, cell[2] + input, cell[3] + output
+  return requests, input, output
+end
+
+local function writeCells()
+  for key, of in pairs(cells) do
+    for at, cell in pairs(of) do
+      call('SETRANGE', key, at, pack(cell.form, unpack(cell, 1, cell.form == '<I4I4' and 2 or 3)))
+    end
+  end
+end
+
 -- What was reserved lately, by the time of the reservation; corrected when it is settled.
 local function addLately(key, p, at, requests, input, output)
   if requests == 0 and input == 0 and output == 0 then return end
   local number = floor(at / $LATELYBUCKET)
   if p.latelyHead - number >= $LATELYSIZE then return end
-  at = $LATELYAT + number % $LATELYSIZE * 12
-  local a, b, c = undo('<I4I4I4', call('GETRANGE', key, at, at + 11))
-  requests, input, output = capped(a, requests), capped(b, input), capped(c, output)
-  call('SETRANGE', key, at, pack('<I4I4I4', a + requests, b + input, c + output))
+  requests, input, output = addThree(key, $LATELYAT + number % $LATELYSIZE * 12, requests, input, output)
   p.latelyRequests, p.latelyInput = p.latelyRequests + requests, p.latelyInput + input
   p.latelyOutput = p.latelyOutput + output
 end

@@ -1,15 +1,13 @@
 /**
  * A batch of settlements, each once; circuits moved by hand; what an instance did on its own while it could not ask.
  *
- * KEYS: meta, this instance's leases, the sign that somebody waits, then providers and pins as the items name them.
- * ARGV: instance, flags, how many providers there are among the keys, the birth of the state as the instance knows it,
- * then of each item its lease, its figures and its provider's name.
+ * KEYS: as all, then the sessions' pins.
+ * ARGV: as all, then whether whole windows are wanted, the birth of the state as the instance knows it, then of each item
+ * its lease, its figures and its provider's name.
  * Answers a row of figures and the providers' rows as they stand after, then what has changed.
  */
 export const settle = `
-local full = ARGV[2]:byte(1) == 49
-local providers = tonumber(ARGV[3])
-local gone = {}
+local gone, held = {}, {}
 
 -- The state was lost: first the instance says all that it has used, this with it.
 if born ~= tonumber(ARGV[4]) then return { pack('<ddd', now, born, resort) } end
@@ -91,13 +89,17 @@ end
 
 -- The provider that a lease is of, if it is among the keys.
 local function keyOf(lease)
-  for index = 4, providers + 3 do
+  for index = 4, n + 3 do
     if KEYS[index] == lease:sub(33) then return KEYS[index] end
   end
 end
 
 -- What this instance has told before is beside its leases: an answer that it did not get makes it tell things again.
-local told = tonumber(call('HGET', KEYS[2], '#') or 0)
+local ids = { '#' }
+for item = 5, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
+local stored = call('HMGET', KEYS[2], unpack(ids))
+for each = 2, #ids do held[ids[each]] = stored[each] end
+local told = tonumber(stored[1] or 0)
 
 for item = 5, #ARGV - $OWNCLOCK, 3 do
   local id, name = ARGV[item], ARGV[item + 2]
@@ -109,7 +111,7 @@ for item = 5, #ARGV - $OWNCLOCK, 3 do
   if not isNew then
     -- Nothing more is to be done.
   elseif q.kind <= 1 then
-    local lease = not gone[id] and call('HGET', KEYS[2], id)
+    local lease = not gone[id] and held[id]
     if lease then key = keyOf(lease) end
     if key and (lease or (q.born ~= born and q.kind == 1 and not gone[id])) then
       gone[id] = true
@@ -129,7 +131,9 @@ for item = 5, #ARGV - $OWNCLOCK, 3 do
       end
     end
   elseif q.kind == 2 then
-    if call('HSETNX', KEYS[2], id, pack('<dddd', q.reservedAtMs, q.inputTokens, q.outputTokens, q.epoch) .. key) == 1 then
+    if not held[id] then
+      held[id] = pack('<dddd', q.reservedAtMs, q.inputTokens, q.outputTokens, q.epoch) .. key
+      call('HSET', KEYS[2], id, held[id])
       local p, found = look(key)
       hold(p, q.inputTokens, q.outputTokens, 1)
       addLately(key, p, min(now, q.reservedAtMs), 1, q.inputTokens, q.outputTokens)
@@ -156,20 +160,17 @@ for item = 5, #ARGV - $OWNCLOCK, 3 do
   else addDay(key, look(key), min(now, q.reservedAtMs), q.requests, q.input) end
 end
 
+for index = 4, n + 3 do look(KEYS[index]) end
 save()
 remember()
 call('HSET', KEYS[2], '#', told)
-call('PEXPIRE', KEYS[2], $TTL)
-for id in pairs(gone) do call('HDEL', KEYS[2], id) end
+if not stored[1] then call('PEXPIRE', KEYS[2], $TTL) end
+local ended = {}
+for id in pairs(gone) do ended[#ended + 1] = id end
+if #ended > 0 then call('HDEL', KEYS[2], unpack(ended)) end
 if call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
 
-local out = { pack('<ddd', now, born, resort) }
-for index = 4, providers + 3 do
-  local key = KEYS[index]
-  local _, found = look(key)
-  out[#out + 1] = found.row or write(key, found.p)
-  if full then out[#out + 1] = call('GETRANGE', key, $WORDSAT, -1)
-  elseif found.p.word ~= 0 then out[#out + 1] = call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1) end
-end
+local out, full = { pack('<ddd', now, born, resort) }, ARGV[3] == '1'
+for index = 4, n + 3 do show(out, KEYS[index], full) end
 return { table.concat(out), unpack(changes) }
 `

@@ -15,11 +15,12 @@ local function look(key)
 end
 
 local function save()
+  writeCells()
   for key, found in pairs(looked) do
     if found.hasNewWords then
       call('SETRANGE', key, $WORDSAT, pack('$WORDS', unpack(found.W, 1, $WORDROWS * $WORDCOUNT)))
     end
-    found.row = write(key, found.p)
+    write(key, found.p)
   end
 end
 
@@ -33,20 +34,16 @@ end
 local function addMinute(key, p, at, requests, input, output)
   local number = floor(at / $BUCKET)
   if p.head - number >= $SIZE then return end
-  at = $MINUTEAT + number % $SIZE * 12
-  local a, b, c = undo('<I4I4I4', call('GETRANGE', key, at, at + 11))
-  requests, input, output = capped(a, requests), capped(b, input), capped(c, output)
-  call('SETRANGE', key, at, pack('<I4I4I4', a + requests, b + input, c + output))
+  requests, input, output = addThree(key, $MINUTEAT + number % $SIZE * 12, requests, input, output)
   p.requests, p.input, p.output = p.requests + requests, p.input + input, p.output + output
 end
 
 local function addDay(key, p, at, requests, tokens)
   local number = floor(at / 600000)
   if p.dayHead - number >= 145 then return end
-  at = $DAYAT + number % 145 * 8
-  local a, b = undo('<I4I4', call('GETRANGE', key, at, at + 7))
-  requests, tokens = capped(a, requests), capped(b, tokens)
-  call('SETRANGE', key, at, pack('<I4I4', a + requests, b + tokens))
+  local cell = counting(key, $DAYAT + number % 145 * 8, '<I4I4', 8)
+  requests, tokens = capped(cell[1], requests), capped(cell[2], tokens)
+  cell[1], cell[2] = cell[1] + requests, cell[2] + tokens
   p.dayRequests, p.dayTokens = p.dayRequests + requests, p.dayTokens + tokens
 end
 

@@ -2,18 +2,16 @@
  * Every provider as it stands. Where it is also an instance's heartbeat: who else is there, and the end of the leases of
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
- * KEYS: meta, the instances, this instance's leases, the sign that somebody waits, the leases of the dead, the providers.
- * ARGV: instance, flags, for how many ms an instance is believed to be there, how many dead there are, their names, the
- * providers' names.
- * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this instance's leases, and what has
- * changed.
+ * KEYS: as all, then the instances, and the leases of the dead.
+ * ARGV: as all, then flags, for how many ms an instance is believed to be there, the providers' names, the dead.
+ * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
+ * instance's leases, and what has changed.
  */
 export const snapshot = `
-local beats, waits, leaves = ARGV[2]:byte(1) == 49, ARGV[2]:byte(2) == 49, ARGV[2]:byte(3) == 49
-local ttl, dead = tonumber(ARGV[3]), tonumber(ARGV[4])
-local first = 5 + dead
+local beats, waits, leaves = ARGV[3]:byte(1) == 49, ARGV[3]:byte(2) == 49, ARGV[3]:byte(3) == 49
+local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], #KEYS - n - 4
 local names = {}
-for index = first, #KEYS do names[KEYS[index]] = ARGV[4 + dead + index - first + 1] end
+for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 4] end
 
 local function lost(lease)
   local reservedAtMs, input, output, epoch = undo('<dddd', lease)
@@ -33,14 +31,14 @@ local function lost(lease)
 end
 
 for index = 1, dead do
-  local id, key = ARGV[4 + index], KEYS[4 + index]
-  local seen = call('ZSCORE', KEYS[2], id)
+  local id, key = ARGV[n + 4 + index], KEYS[n + 4 + index]
+  local seen = call('ZSCORE', instances, id)
   if not seen or tonumber(seen) < now - ttl then
     local leases, left = call('HGETALL', key), 0
     for at = 1, #leases, 2 do
       if leases[at] == '#' or lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
     end
-    if left == 0 then call('ZREM', KEYS[2], id) end
+    if left == 0 then call('ZREM', instances, id) end
   end
 end
 
@@ -48,36 +46,33 @@ local alive, away, open = {}, {}, {}
 if beats then
   -- What is still under way is ended by the others, in time.
   if leaves then
-    if call('HLEN', KEYS[3]) <= 1 then
-      call('ZREM', KEYS[2], ARGV[1])
-      call('DEL', KEYS[3])
+    if call('HLEN', KEYS[2]) <= 1 then
+      call('ZREM', instances, ARGV[1])
+      call('DEL', KEYS[2])
     end
   else
-    call('ZADD', KEYS[2], now, ARGV[1])
-    call('PEXPIRE', KEYS[2], $TTL)
+    call('ZADD', instances, now, ARGV[1])
+    call('PEXPIRE', instances, $TTL)
     -- The leases' key is there from the first heartbeat on, so that it has a time to live.
-    call('HSETNX', KEYS[3], '#', 0)
-    call('PEXPIRE', KEYS[3], $TTL)
-    if waits then call('SET', KEYS[4], '1', 'PX', $WAITINGTTL) end
+    call('HSETNX', KEYS[2], '#', 0)
+    call('PEXPIRE', KEYS[2], $TTL)
+    if waits then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end
   end
-  alive = call('ZRANGEBYSCORE', KEYS[2], now - ttl, '+inf', 'WITHSCORES')
-  away = call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. ('%.17g'):format(now - ttl))
-  open = call('HKEYS', KEYS[3])
+  alive = call('ZRANGEBYSCORE', instances, now - ttl, '+inf', 'WITHSCORES')
+  away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
+  open = call('HKEYS', KEYS[2])
 end
 
-for index = first, #KEYS do look(KEYS[index]) end
+for i = 4, n + 3 do look(KEYS[i]) end
 save()
 remember()
 call('PEXPIRE', KEYS[1], $TTL)
 
 local out = { pack('<ddd', now, born, resort) }
-for index = first, #KEYS do
-  local key = KEYS[index]
-  local _, found = look(key)
-  call('PEXPIRE', key, $TTL)
-  out[#out + 1] = found.row
-  out[#out + 1] = call('GETRANGE', key, $WORDSAT, -1)
+for i = 4, n + 3 do
+  call('PEXPIRE', KEYS[i], $TTL)
+  show(out, KEYS[i], true)
 end
-if dead > 0 and call('EXISTS', KEYS[4]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
+if dead > 0 and call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
 return { table.concat(out), alive, away, open, unpack(changes) }
 `

@@ -1,0 +1,197 @@
+/**
+ * Who may take these requests? What is asked in one step of this process goes to Redis in one call: a crowd costs little
+ * more than one of them, and one alone does not wait for others.
+ */
+import type { Demand, ProviderSpec, Reservation, RouteReason } from "@route-llm/core"
+import type { ProviderLedger } from "@route-llm/core/kernel"
+import type { Instance } from "./Instance.ts"
+import { type Reply, StoreFailure } from "./Store.ts"
+import { encodeProviders, encodeQuestion, type RowReader } from "./wire.ts"
+
+/** Redis does nothing else while it answers one call. */
+const mostInOneCall = 64
+
+/** A provider, and what the request takes there. */
+export interface Candidate {
+  readonly ledger: ProviderLedger
+  readonly spec: ProviderSpec
+  readonly input: number
+  readonly output: number
+}
+
+export interface Question {
+  readonly demand: Demand
+  /** In the order in which they are tried. */
+  readonly candidates: ReadonlyArray<Candidate>
+  readonly lease: string
+  readonly mayBeLast: boolean
+  /** What the mirror holds for it until it is answered. */
+  readonly held: Reservation | undefined
+  /** `undefined`: nobody may take the request. */
+  readonly done: (answer: Reservation | StoreFailure | undefined) => void
+}
+
+/** Providers by key, each as one question has it, and the sessions. */
+interface Call {
+  readonly specs: ReadonlyMap<string, ProviderSpec>
+  readonly sessions: ReadonlyArray<string>
+  readonly questions: ReadonlyArray<Question>
+}
+
+/** As few calls as there may be: one list of providers each. */
+const callsOf = ({ with_: { keys } }: Instance, questions: ReadonlyArray<Question>): ReadonlyArray<Call> => {
+  const calls: Array<Call> = []
+  let specs = new Map<string, ProviderSpec>()
+  let some: Array<Question> = []
+  const close = () => {
+    if (some.length === 0) return
+    const sessions = [...new Set(some.flatMap(({ demand: { sessionId } }) => sessionId ?? []))]
+    calls.push({ specs, sessions, questions: some })
+    specs = new Map()
+    some = []
+  }
+  for (const question of questions) {
+    const isOther = ({ spec }: Candidate) => (specs.get(keys.provider(spec)) ?? spec) !== spec
+    if (some.length >= mostInOneCall || question.candidates.some(isOther)) close()
+    for (const { spec } of question.candidates) specs.set(keys.provider(spec), spec)
+    some.push(question)
+  }
+  close()
+  return calls
+}
+
+const send = (instance: Instance, call: Call): void => {
+  const { id, keys } = instance.with_
+  const { questions, sessions, specs } = call
+  const all = [...specs.keys()]
+  const numbers = new Map(all.map((key, index) => [key, index + 1]))
+  const places = new Map(instance.mirror.specs.map(({ name }, index) => [name, index]))
+  const firstPin = 4 + all.length
+  const full = instance.mirror.line.length > 0
+  const figures = questions.map(({ candidates, demand, mayBeLast }) =>
+    encodeQuestion(
+      [
+        demand.lane === "high" ? 0 : 1,
+        mayBeLast ? 1 : 0,
+        demand.waitMs > 0 ? 1 : 0,
+        demand.sessionId === undefined ? 0 : firstPin + sessions.indexOf(demand.sessionId),
+        candidates.length
+      ],
+      candidates.map(({ input, output, spec }) => [
+        numbers.get(keys.provider(spec)) ?? 0,
+        input,
+        output,
+        places.get(spec.name) ?? 0
+      ])
+    )
+  )
+  instance.run(
+    "reserve",
+    [keys.meta, keys.leases(id), keys.waiting, ...all, ...sessions.map(keys.pin)],
+    [
+      id,
+      String(all.length),
+      instance.deadline,
+      String(instance.born),
+      full ? "1" : "0",
+      encodeProviders([...specs.values()]),
+      Buffer.concat(figures),
+      ...[...specs.values()].map(({ name }) => name),
+      ...questions.map(({ lease }) => lease)
+    ],
+    (answer) => {
+      for (const { held } of questions) instance.mirror.withdraw(held)
+      const answers = answer._tag === "StoreFailure" ? answer : takeIn(instance, call, full, answer.reply)
+      questions.forEach(({ done }, index) => done(answers instanceof StoreFailure ? answers : answers[index]))
+    }
+  )
+}
+
+const codes = { late: 1, lost: 2 }
+const ways = { lastResort: 1, pinned: 2 }
+
+/** What Redis says of one request. */
+interface Answer {
+  /** Who was chosen, among the call's providers, from 1; 0: nobody. */
+  readonly chosen: number
+  readonly epoch: number
+  readonly how: number
+  readonly countable: Reservation["countable"]
+}
+
+const answerOf = (reader: RowReader): Answer => {
+  const [chosen, epoch, how] = [reader.double(), reader.double(), reader.double()]
+  if (reader.double() === 0) return { chosen, epoch, how, countable: undefined }
+  const rows = Array.from({ length: 6 }, () => ({ own: reader.double(), taken: reader.double() }))
+  // Nobody tells how many calls are under way.
+  return { chosen, epoch, how, countable: [...rows, { own: 0, taken: 0 }] }
+}
+
+const takeIn = (
+  instance: Instance,
+  { questions, specs }: Call,
+  full: boolean,
+  reply: Reply
+): ReadonlyArray<Reservation | undefined> | StoreFailure => {
+  const reader = instance.reader(reply)
+  const { nowMs } = instance.head(reader)
+  const [code, lastResortMs] = [reader.double(), reader.double()]
+  if (code === codes.late) return new StoreFailure({ reason: "timeout", detail: "it was held up for too long" })
+  if (code === codes.lost) return new StoreFailure({ reason: "lost", detail: "it has lost the state" })
+  const { ledger } = instance.mirror
+  const all = [...specs.values()]
+  const decided = questions.map((question) => {
+    const answer = answerOf(reader)
+    const candidate = question.candidates.find(({ spec }) => spec === all[answer.chosen - 1])
+    return { answer, question, candidate, ...reasonOf(instance, question, candidate, answer.how) }
+  })
+  ledger.lastResortMs = lastResortMs
+  instance.load(reader, all, full || decided.some(({ candidate }) => candidate === undefined))
+  instance.tell(reply, 1)
+  return decided.map(({ answer, candidate, explanation, question: { demand, lease }, reason }) => {
+    if (candidate === undefined) return undefined
+    const { spec } = candidate
+    const reservation: Reservation = {
+      provider: spec.name,
+      inputTokens: candidate.input,
+      outputTokens: candidate.output,
+      estimatedInputTokens: demand.inputTokens,
+      outputCharged: spec.counting.chargesMaxTokens && demand.maxTokens !== undefined,
+      reservedAtMs: nowMs,
+      epoch: answer.epoch,
+      sessionId: demand.sessionId,
+      lastResort: answer.how === ways.lastResort,
+      streams: demand.streams,
+      hasAlternative: ledger.hasAlternative(candidate.ledger, demand),
+      reason,
+      explanation,
+      countable: answer.countable
+    }
+    instance.leases.set(reservation, { id: lease, spec, born: instance.born })
+    instance.record(reservation)
+    return reservation
+  })
+}
+
+/** As it was ranked: with what was known before this answer, and none of it taken. */
+const reasonOf = (
+  { mirror: { ledger } }: Instance,
+  { demand }: Question,
+  candidate: Candidate | undefined,
+  how: number
+): Pick<Reservation, "reason" | "explanation"> => {
+  const reason: RouteReason | undefined = candidate === undefined
+    ? undefined
+    : how === ways.lastResort
+    ? "last_resort"
+    : ledger.reason(candidate.ledger, demand, how === ways.pinned)
+  return {
+    reason,
+    explanation: demand.explain === true ? ledger.explained(demand, candidate?.ledger, reason) : undefined
+  }
+}
+
+/** Sends them, each call at once. */
+export const sendQuestions = (instance: Instance, questions: ReadonlyArray<Question>): void => {
+  for (const call of callsOf(instance, questions)) send(instance, call)
+}

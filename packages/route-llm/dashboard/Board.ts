@@ -31,10 +31,13 @@ export class Board {
   readonly paused = signal(false)
   readonly missed = signal(0)
   readonly roll = signal(new Roll())
+  /** The circuits that moved last, one of each provider, to be read out. */
+  readonly moves = signal<ReadonlyArray<RouterEvent>>([])
   readonly speed: number
   #held: ReadonlyArray<LogEntry> = []
   /** The newest first. */
   #pending: Array<LogEntry> = []
+  #moved = new Map<string, RouterEvent>()
   #histories = new Map<string, History>()
   #originMs: number | undefined
   #receivedMs = 0
@@ -84,6 +87,7 @@ export class Board {
   showEvent(event: RouterEvent): void {
     const shown = this.#inTrafficTime(event)
     if (shown._tag === "RouteEvent") this.roll.peek().add(shown)
+    if (shown._tag === "CircuitMoved") this.#moved.set(shown.provider, shown)
     if (isTold(shown)) return
     const entry = { id: this.#nextId++, event: shown, count: 1, sinceMs: shown.timestamp }
     const again = joined(entry, this.#pending[0])
@@ -93,6 +97,8 @@ export class Board {
   }
 
   flush(): void {
+    if (this.#moved.size > 0) this.moves.value = [...this.#moved.values()]
+    this.#moved.clear()
     if (this.#pending.length === 0) return
     const newest = this.#pending
     this.#pending = []

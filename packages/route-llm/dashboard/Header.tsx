@@ -2,6 +2,7 @@ import type { Board } from "./Board.ts"
 import { beat } from "./clock.ts"
 import type { Feed, Link } from "./feed.ts"
 import { span, timeOfDay } from "./format.ts"
+import { awayIn } from "./reading.ts"
 import { theme, toggleTheme } from "./theme.ts"
 
 const Mark = () => (
@@ -34,6 +35,24 @@ export const Header = ({ board, feed, title }: { board: Board; feed: Feed; title
         {theme.value === "dark" ? "Light" : "Dark"}
       </button>
     </header>
+  )
+}
+
+const goesOn: { readonly [policy: string]: string } = {
+  share: "This app goes on with its share of every limit, and knows nothing of what others use.",
+  open: "This app goes on as though it were alone, and knows nothing of what others use."
+}
+
+/** Says that the shared state is away, since when and how the app goes on; nothing while it answers. */
+export const AwayBanner = ({ board }: { board: Board }) => {
+  const away = awayIn(board.report.value)
+  if (away === undefined) return null
+  return (
+    <div class="banner away" role="status" data-testid="away">
+      <strong>Shared state away</strong>
+      <span>{goesOn[away.policy] ?? `This app follows its policy "${away.policy}".`}</span>
+      <output aria-live="off">{span(away.sinceMs)}</output>
+    </div>
   )
 }
 

@@ -58,6 +58,9 @@ const Sparkline = ({ values }: { values: ReadonlyArray<number> }) => {
   )
 }
 
+/** Of a latency that nobody has measured yet. */
+const unknown = "–"
+
 const Facts = ({ board, row }: { board: Board; row: ProviderRow }) => {
   const latencies = board.historyOf(row.name).latencies
   const { dryInMs, lastError } = row
@@ -66,7 +69,7 @@ const Facts = ({ board, row }: { board: Board; row: ProviderRow }) => {
       <div class="latency">
         <dt>Latency</dt>
         <dd>
-          <b>{latency(row.avgLatencyMs)}</b>
+          <b>{row.latencyIsPrior === true ? unknown : latency(row.avgLatencyMs)}</b>
           <Sparkline values={latencies} />
         </dd>
       </div>
@@ -107,7 +110,7 @@ const Limits = ({ row }: { row: ProviderRow }) => (
         })}
         <tr>
           <th scope="row">First token of streams</th>
-          <td>{latency(row.avgFirstTokenMs)}</td>
+          <td>{row.firstTokenIsPrior === true ? unknown : latency(row.avgFirstTokenMs)}</td>
           <td>average</td>
         </tr>
       </tbody>

@@ -5,8 +5,12 @@ import type { Bar, Outage } from "./Roll.ts"
 import { rollMs, tracks } from "./Roll.ts"
 import { colour, providerColour, type Theme, theme } from "./theme.ts"
 
-const rowHeight = 41
-const padding = 4
+/** Of one provider among few, among many, and of the picture: beyond it the rows are scrolled. */
+const [highest, lowest, mostHeight] = [41, 15, 492]
+
+const rowHeightOf = (rows: number): number => Math.min(highest, Math.max(lowest, Math.floor(mostHeight / rows)))
+
+const paddingOf = (rowHeight: number): number => Math.floor(rowHeight / 10)
 
 interface Palette {
   readonly theme: Theme
@@ -20,6 +24,7 @@ interface Drawing {
   readonly palette: Palette
   readonly ctx: CanvasRenderingContext2D
   readonly width: number
+  readonly rowHeight: number
   readonly rows: ReadonlyMap<string, number>
   readonly nowMs: number
   readonly observedMs: number
@@ -27,10 +32,10 @@ interface Drawing {
 
 const xOf = ({ nowMs, width }: Drawing, ms: number): number => width - (nowMs - ms) / rollMs * width
 
-const yOf = (row: number, track: number): number =>
-  row * rowHeight + padding + (track + 0.5) * (rowHeight - 2 * padding) / tracks
+const yOf = ({ rowHeight }: Drawing, row: number, track: number): number =>
+  row * rowHeight + paddingOf(rowHeight) + (track + 0.5) * (rowHeight - 2 * paddingOf(rowHeight)) / tracks
 
-const drawRows = ({ ctx, palette, rows, width }: Drawing): void => {
+const drawRows = ({ ctx, palette, rowHeight, rows, width }: Drawing): void => {
   ctx.fillStyle = palette.line
   for (const row of rows.values()) ctx.fillRect(0, (row + 1) * rowHeight - 1, width, 1)
   for (let quarter = 1; quarter < 4; quarter++) {
@@ -41,7 +46,7 @@ const drawRows = ({ ctx, palette, rows, width }: Drawing): void => {
 const drawOutage = (drawing: Drawing, { fromMs, kind, provider, toMs }: Outage): void => {
   const row = drawing.rows.get(provider)
   if (row === undefined) return
-  const { ctx, palette } = drawing
+  const { ctx, palette, rowHeight } = drawing
   const [edge, wash] = palette[kind]
   const from = xOf(drawing, fromMs)
   const to = toMs < drawing.observedMs ? Math.max(from + 2, xOf(drawing, toMs)) : drawing.width
@@ -56,10 +61,10 @@ const drawBar = (drawing: Drawing, bar: Bar): void => {
   const row = drawing.rows.get(bar.provider)
   const to = xOf(drawing, bar.toMs)
   if (row === undefined || to < 0) return
-  const { ctx, palette } = drawing
+  const { ctx, palette, rowHeight } = drawing
   const [bad] = palette.open
   const from = xOf(drawing, bar.fromMs)
-  const y = yOf(row, bar.track)
+  const y = yOf(drawing, row, bar.track)
   ctx.fillStyle = bar.ok ? palette.providers[row % palette.providers.length]! : bad
   if (bar.waitedMs > 0) {
     ctx.globalAlpha = 0.3
@@ -71,6 +76,7 @@ const drawBar = (drawing: Drawing, bar: Bar): void => {
   ctx.globalAlpha = 1
   const origin = bar.fallbackFrom === undefined ? undefined : drawing.rows.get(bar.fallbackFrom)
   if (origin !== undefined && origin !== row) {
+    const padding = paddingOf(rowHeight)
     const fromY = origin < row ? (origin + 1) * rowHeight - padding : origin * rowHeight + padding
     ctx.fillStyle = bad
     ctx.fillRect(from - 0.5, Math.min(fromY, y), 1, Math.abs(y - fromY))
@@ -83,6 +89,7 @@ const draw = (canvas: HTMLCanvasElement, board: Board): void => {
   const ctx = canvas.getContext("2d")
   if (ctx === null || providers.length === 0) return
   const width = canvas.clientWidth
+  const rowHeight = rowHeightOf(providers.length)
   const height = providers.length * rowHeight
   const scale = devicePixelRatio
   if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
@@ -93,7 +100,8 @@ const draw = (canvas: HTMLCanvasElement, board: Board): void => {
   ctx.clearRect(0, 0, width, height)
   const rows = new Map(providers.map(({ name }, row): [string, number] => [name, row]))
   const { bars, observedMs, outages } = board.roll.peek()
-  const drawing = { palette: palette.peek(), ctx, width, rows, nowMs: board.now(performance.now()), observedMs }
+  const nowMs = board.now(performance.now())
+  const drawing = { palette: palette.peek(), ctx, width, rowHeight, rows, nowMs, observedMs }
   for (const outage of outages) drawOutage(drawing, outage)
   drawRows(drawing)
   for (const bar of bars) drawBar(drawing, bar)
@@ -132,7 +140,7 @@ const Picture = ({ board, rows }: { board: Board; rows: number }) => {
       ref={place}
       role="img"
       aria-label="Each call as a bar from its beginning to its end, one row a provider"
-      style={{ height: `${rows * rowHeight}px` }}
+      style={{ height: `${rows * rowHeightOf(rows)}px` }}
     />
   )
 }
@@ -141,16 +149,24 @@ const Picture = ({ board, rows }: { board: Board; rows: number }) => {
 export const Traffic = ({ board }: { board: Board }) => {
   const providers = board.report.value?.providers ?? []
   if (providers.length === 0) return null
+  const rowHeight = rowHeightOf(providers.length)
+  const scrolls = providers.length * rowHeight > mostHeight
   return (
-    <section class="traffic" aria-label="Traffic of the last minute">
-      <ul aria-hidden="true">
-        {providers.map(({ name }, index) => (
-          <li key={name} style={{ lineHeight: `${rowHeight}px`, "--own": `var(--${providerColour(index)})` }}>
-            {name}
-          </li>
-        ))}
-      </ul>
-      <Picture board={board} rows={providers.length} />
+    <section class="traffic" aria-label="Traffic of the last minute" data-dense={rowHeight < highest ? "" : undefined}>
+      <div
+        class="rows"
+        style={{ maxHeight: `${mostHeight}px` }}
+        {...(scrolls ? { tabIndex: 0, role: "group", "aria-label": "Calls by provider" } : {})}
+      >
+        <ul aria-hidden="true">
+          {providers.map(({ name }, index) => (
+            <li key={name} style={{ lineHeight: `${rowHeight}px`, "--own": `var(--${providerColour(index)})` }}>
+              {name}
+            </li>
+          ))}
+        </ul>
+        <Picture board={board} rows={providers.length} />
+      </div>
       <p class="scale" aria-hidden="true">
         <span>60 s ago</span>
         <span>45 s</span>

@@ -4,6 +4,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals"
 import type { RouterEvent, StatusReport } from "@route-llm/core"
 import { freshMs } from "./Board.ts"
+import { isEvent, isReport, tags } from "./reading.ts"
 
 /**
  * - `connecting`: nothing has come yet.
@@ -32,18 +33,10 @@ const deadMs = 10_000
 
 const retryMs = 1_000
 
-const tags: ReadonlyArray<RouterEvent["_tag"]> = [
-  "RouteEvent",
-  "FellBack",
-  "RouteEnded",
-  "CircuitMoved",
-  "Benched",
-  "LimitLearned",
-  "StateFailed",
-  "StateRecovered"
-]
-
+const silence = "The app has fallen silent."
 const unreachable = "The dashboard's server does not answer."
+const unavailable = "The router's state is not available."
+const unreadable = "The app sends reports that this dashboard does not read."
 
 /** One event's data; a piece of an event that was cut off is nobody's. */
 const parsed = (event: MessageEvent<string>): unknown => {
@@ -52,6 +45,12 @@ const parsed = (event: MessageEvent<string>): unknown => {
   } catch {
     return undefined
   }
+}
+
+/** The named sentence of an event's data, or what stands for it. */
+const textIn = (data: unknown, name: string, otherwise: string): string => {
+  const text: unknown = Object(data)[name]
+  return typeof text === "string" && text !== "" ? text : otherwise
 }
 
 export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
@@ -64,18 +63,13 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
     link.value = link.peek().state === "connecting" ? { state: "connecting", because } : { state: "stale", because }
   }
 
-  const heard = (report: StatusReport) => {
-    if (report.version !== 1) {
-      return lost(`The app's status has version ${report.version}; this dashboard reads version 1.`)
-    }
+  const heard = (report: Partial<StatusReport> | null) => {
+    const { version = "none" } = report ?? {}
+    if (version !== 1) return lost(`The app's status has version ${version}; this dashboard reads version 1.`)
+    if (!isReport(report)) return lost(unreadable)
     heardMs.value = performance.now()
     onReport(report)
     if (link.peek().state !== "live") link.value = { state: "live" }
-  }
-
-  const told = (event: RouterEvent) => {
-    onEvent(event)
-    if (event._tag === "StateFailed" && event.operation === "snapshot") lost("The shared state does not answer.")
   }
 
   const open = () => {
@@ -89,14 +83,17 @@ export const openFeed = ({ onEvent, onReport, url }: FeedOptions): Feed => {
         if (data !== undefined) use(data as never)
       })
     on("status", heard)
-    on("lost", ({ message }: { readonly message: string }) => lost(message))
-    for (const tag of tags) on(tag, told)
+    // In place of a report, again and again.
+    on("unavailable", (data) => lost(textIn(data, "reason", unavailable)))
+    on("lost", (data) => lost(textIn(data, "message", silence)))
+    // One that cannot be read is nobody's, like one that was cut off.
+    for (const tag of tags) on(tag, (event) => isEvent(tag, event) && onEvent(event))
     opened.addEventListener("error", () => lost(unreachable))
   }
 
   const watch = () => {
     const silent = performance.now() - heardMs.peek()
-    if (link.peek().state === "live" && silent > freshMs) lost("The app has fallen silent.")
+    if (link.peek().state === "live" && silent > freshMs) lost(silence)
     // The browser tries again by itself after a break, but not after an answer that was no stream.
     const mostMs = source?.readyState === EventSource.CLOSED ? retryMs : deadMs
     if (Math.min(silent, performance.now() - openedMs) > mostMs) open()

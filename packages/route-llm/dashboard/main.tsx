@@ -3,7 +3,7 @@ import { Announcer } from "./Announcer.tsx"
 import { Board } from "./Board.ts"
 import { startBeat } from "./clock.ts"
 import { type Feed, openFeed } from "./feed.ts"
-import { Header, StaleBanner } from "./Header.tsx"
+import { AwayBanner, Header, StaleBanner } from "./Header.tsx"
 import { ProviderCard } from "./ProviderCard.tsx"
 import { RouteStream } from "./RouteStream.tsx"
 import { readSetup, type Setup } from "./setup.ts"
@@ -21,6 +21,7 @@ const Page = ({ board, feed, setup }: { board: Board; feed: Feed; setup: Setup }
       <a class="skip" href="#routes">Skip to the routes</a>
       <Header board={board} feed={feed} title={titleOf(setup)} />
       <StaleBanner board={board} feed={feed} />
+      <AwayBanner board={board} />
       <main>
         <div class="figures">
           <Totals board={board} />

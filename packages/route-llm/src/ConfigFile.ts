@@ -29,7 +29,7 @@ import { type ConfigIssue, decodeRouterConfig, InvalidConfig, type RouterConfig 
 import { Array as Arr, Effect } from "effect"
 import { type Document, LineCounter, parseDocument, visit, type YAMLError } from "yaml"
 import { type ConfigOptions, lookUp, withVariables } from "./internal/environment.ts"
-import { namesIn } from "./internal/variables.ts"
+import { namesIn, shownReferences } from "./internal/variables.ts"
 import { readTree, toSnakeCase } from "./internal/yamlTree.ts"
 
 // The parser's own messages quote the text at some places, and the text may hold a key.
@@ -72,6 +72,23 @@ const variablesOf = (document: Document): ReadonlyArray<string> => {
   return [...names]
 }
 
+/** What a variable holds may be a secret wherever it was put, so a value that it stands in is not shown. */
+const withoutValues =
+  (variablesAt: (issue: ConfigIssue) => ReadonlyArray<string> | undefined) => (error: InvalidConfig) =>
+    new InvalidConfig({
+      source: error.source,
+      issues: Arr.map(error.issues, (issue) => {
+        const names = variablesAt(issue)
+        return names === undefined ? issue : {
+          ...issue,
+          issue: issue.issue.replace(
+            /, found (?:the text ".*"|-?[\d.]+(?:e[+-]?\d+)?|NaN|-?Infinity|true|false)$/s,
+            `, found something else in ${shownReferences(names)}`
+          )
+        }
+      })
+    })
+
 /**
  * Reads a configuration from YAML text. Fails with every problem at once, each with line and column; where the text is
  * no YAML, with what the parser found. `source` is what errors call the text, default `"YAML"`.
@@ -80,7 +97,7 @@ const variablesOf = (document: Document): ReadonlyArray<string> => {
  */
 export const fromText = (
   text: string,
-  { check, source = "YAML", ...options }: ConfigOptions & { readonly source?: string | undefined } = {}
+  { check, source = "YAML", unneeded, ...options }: ConfigOptions & { readonly source?: string | undefined } = {}
 ): Effect.Effect<RouterConfig, InvalidConfig> =>
   Effect.gen(function*() {
     const lines = new LineCounter()
@@ -94,8 +111,11 @@ export const fromText = (
         (name) => Effect.map(lookUp(name, source), (value) => [name, value] as const)
       )
     )
-    const tree = readTree(document, (name) => values.get(name))
-    return yield* decodeRouterConfig(tree.value, {
+    const tree = readTree(document, (name) => values.get(name), unneeded)
+    const key = ({ column, line }: { readonly line?: number | undefined; readonly column?: number | undefined }) =>
+      `${line}:${column}`
+    const variables = new Map([...tree.variables].map(([offset, names]) => [key(position(lines, offset)), names]))
+    const decoded = decodeRouterConfig(tree.value, {
       source,
       check,
       spell: toSnakeCase,
@@ -109,6 +129,7 @@ export const fromText = (
         }
       }
     })
+    return yield* Effect.mapError(decoded, withoutValues((issue) => variables.get(key(issue))))
   }).pipe(withVariables(options))
 
 const reasons: { readonly [reason: string]: string } = {

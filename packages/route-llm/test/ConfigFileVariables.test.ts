@@ -19,17 +19,46 @@ describe("variables", () => {
     expect(accepted(provider("enabled: ${E}"), { E: "False" }).providers[0]).toMatchObject({ enabled: false })
     expect(accepted(provider("model: ${M}"), { M: "1e5" }).providers[0]).toMatchObject({ model: "1e5" })
     expect(secretsOf(provider("api_key: ${K}"), { K: "0123" })).toEqual(["0123"])
-    expect(refused(provider("rpm_limit: \"${N}\""), { N: "5" })).toEqual([
-      `3:16 providers[0].rpm_limit: ${limit}, found the text "5"`
-    ])
-    expect(refused(provider("rpm_limit: 1${N}"), { N: "5" })).toEqual([
-      `3:16 providers[0].rpm_limit: ${limit}, found the text "15"`
-    ])
-    expect(refused(provider("rpm_limit: ${N}"), { N: "[1]" })).toEqual([
-      `3:16 providers[0].rpm_limit: ${limit}, found the text "[1]"`
-    ])
-    expect(refused(provider("rpm_limit: ${N}"), { N: "null" })).toEqual([
-      `3:16 providers[0].rpm_limit: ${limit}, found the text "null"`
+    const other = [`3:16 providers[0].rpm_limit: ${limit}, found something else in \${N}`]
+    expect(refused(provider("rpm_limit: \"${N}\""), { N: "5" })).toEqual(other)
+    expect(refused(provider("rpm_limit: 1${N}"), { N: "5" })).toEqual(other)
+    expect(refused(provider("rpm_limit: ${N}"), { N: "[1]" })).toEqual(other)
+    expect(refused(provider("rpm_limit: ${N}"), { N: "null" })).toEqual(other)
+  })
+
+  it("are named where what they hold is wrong, and what they hold is not shown, however short", () => {
+    const text = `providers:
+  - name: a
+    rpm_limit: \${N}
+    weight: "-\${A}"
+    enabled: "\${A}\${N}"
+  - { name: b, rpm_limit: "\${N}", tpm_limit: no }
+`
+    const held = [
+      "sk-canary",
+      ", found \"canary\"\ncanary",
+      "-20261125",
+      "-1e-7",
+      "-.5",
+      "Infinity",
+      ".nan",
+      "true",
+      "canary".repeat(9)
+    ]
+    for (const N of held) {
+      const issues = refused(text, { N, A: N })
+      expect(issues.filter((issue) => issue.includes("canary") || issue.endsWith(N))).toEqual([])
+      expect(issues.at(0)).toMatch(
+        /^3:16 providers\[0\].rpm_limit: .*, found (something else in \$\{N\}|a text of length \d+)$/
+      )
+      expect(issues.at(-1)).toBe(`6:46 providers[1].tpm_limit: ${limit}, found the text "no"`)
+    }
+    expect(refused(text, { N: "5.5", A: "x" })).toContain(
+      "4:13 providers[0].weight: expected a finite number ≥ 0, found something else in ${A}"
+    )
+    // Other words about the value remain.
+    expect(refused("providers: [{ name: a }, { name: \"${A}\" }]", { A: "a" })).toEqual([
+      "1:34 providers[1].name: expected a name of its own, found the name of providers[0]"
     ])
   })
 

@@ -179,6 +179,14 @@ describe("LLMRouter", () => {
         source: path,
         issues: [{ path: "providers[1].adapter", line: 6 }]
       })
+      const key = "sk-canary-0123456789abcdef0123"
+      const slipped = yield* read(`providers: [{ name: ${key}, api_key: k }, { name: a, adapter: ${key}, api_key: k }]`)
+      expect(String(slipped)).toContain("found nothing, and the provider's name is no adapter's")
+      expect(String(slipped)).toContain("found a text of length 30")
+      expect(String(slipped)).not.toContain("canary")
+      expect(String(yield* read("providers: [{ name: a, adapter: grok, api_key: k }]"))).toContain(
+        "found the text \"grok\""
+      )
       yield* Effect.promise(() => rm(folder, { recursive: true }))
     })))
 

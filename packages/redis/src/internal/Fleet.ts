@@ -64,7 +64,7 @@ export class Fleet {
     instance.awaySinceMs = localMs
     this.#hasLost = failure.reason === "lost"
     own.begin(
-      { ledger: mirror.ledger, isFresh: localMs - mirror.heardAtMs < 2 * options.heartbeat },
+      { ledger: mirror.ledger, unheardMs: localMs - mirror.heardAtMs },
       {
         place,
         isShared: options.onStateFailure !== "open",

@@ -5,7 +5,8 @@
  * The shares, so that all instances together never take more than a limit, without a word between them:
  *
  * - In the window after Redis went away: what the instance had in its window then, and its part of what was free, but
- *   never more than its part of the limit. What the instances had was within the limit together, so it still is.
+ *   never more than its part of the limit. What the instances had was within the limit together, so it still is. What was
+ *   free then is known from the last answer, less what the others may have taken since.
  * - Later: its part of the limit. By then nobody has more than that in his window.
  * - Of a limit a day, the first rule until Redis is back: a day is longer than most outages.
  */
@@ -19,6 +20,9 @@ export interface Place {
   readonly instances: number
   readonly index: number
 }
+
+/** How much quicker than in the window the others may have been since Redis was last heard of. */
+const haste = 4
 
 /** Less than any request needs: a limit of 0 would be no limit at all. */
 const nothing = 0.5
@@ -60,9 +64,9 @@ export class Own {
     return this.ledger.settle(reservation, said, nowMs)
   }
 
-  /** Redis is away. `isFresh`: what is known of the others' use is not older than a moment. */
+  /** Redis is away. `unheardMs`: how old what is known of the others' use is. */
   begin(
-    others: { readonly ledger: Ledger; readonly isFresh: boolean },
+    { ledger, unheardMs }: { readonly ledger: Ledger; readonly unheardMs: number },
     options: { readonly place: Place; readonly isShared: boolean; readonly firstUntilMs: number },
     nowMs: number
   ): void {
@@ -71,7 +75,7 @@ export class Own {
     this.#shares = []
     this.#caps = new Map()
     this.ledger.advance(nowMs)
-    for (const known of others.ledger.providers) {
+    for (const known of ledger.providers) {
       known.roll(nowMs)
       const mine = this.ledger.providers.find(({ name }) => name === known.name)
       if (mine !== undefined) takeOver(mine, known)
@@ -81,7 +85,9 @@ export class Own {
         if (!Number.isFinite(limit)) return
         const own = mine?.meters[row]
         const used = own === undefined ? 0 : own.counted + own.reserved
-        const free = others.isFresh ? Math.max(0, limit - known.used(meter)) : 0
+        const others = Math.max(0, known.used(meter) - used)
+        const since = others === 0 ? 0 : others * haste * unheardMs / meter.spanMs
+        const free = Math.max(0, limit - used - others - since)
         const later = options.isShared ? part(limit, options.place) : limit
         const first = options.isShared ? Math.min(later, used + Math.floor(free / options.place.instances)) : limit
         caps.set(meter.dimension, { first, later })

@@ -2,14 +2,12 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { portOption } from "./checkedOptions.ts"
 import { sourceOptions } from "./sourceOptions.ts"
 
 const options = {
   ...sourceOptions,
-  port: Options.integer("port").pipe(
-    Options.withDescription("Where the dashboard listens; default 8501, 0 for any that is free"),
-    Options.optional
-  ),
+  port: portOption("Where the dashboard listens; default 8501, 0 for any that is free"),
   host: Options.text("host").pipe(
     Options.withDescription("The address it listens on; default 127.0.0.1, which only this machine reaches"),
     Options.optional

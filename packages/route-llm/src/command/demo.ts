@@ -3,12 +3,12 @@ import * as Options from "@effect/cli/Options"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
+import { checked, portOption } from "./checkedOptions.ts"
 import { Misused } from "./outcomes.ts"
 
-const DurationText = Schema.NonEmptyTrimmedString.pipe(
-  Schema.filter((text) => Option.isSome(Duration.decodeUnknown(text)) || "a duration such as \"15 minutes\"")
-)
+/** Neither nothing nor for ever. */
+const isSpan = (duration: Duration.Duration): boolean =>
+  Duration.isFinite(duration) && Duration.greaterThan(duration, Duration.zero)
 
 const options = {
   trace: Options.text("trace").pipe(
@@ -16,7 +16,10 @@ const options = {
     Options.optional
   ),
   duration: Options.text("duration").pipe(
-    Options.withSchema(DurationText),
+    Options.filterMap(
+      (text) => Option.filter(Duration.decodeUnknown(text), isSpan),
+      "--duration takes a span of time such as \"15 minutes\"."
+    ),
     Options.withDescription(
       "The busiest span of this length; default \"15 minutes\", with --trace or --compare the whole"
     ),
@@ -27,6 +30,7 @@ const options = {
     Options.withDefault(1)
   ),
   speed: Options.float("speed").pipe(
+    checked((speed) => speed > 0 && Number.isFinite(speed), "--speed takes a number above 0."),
     Options.withDescription("How many times as fast as life the traffic is played; default 60, with --dashboard 5"),
     Options.optional
   ),
@@ -40,22 +44,18 @@ const options = {
   dashboard: Options.boolean("dashboard").pipe(
     Options.withDescription("Show the traffic through route-llm in the browser instead, with a bad minute now and then")
   ),
-  port: Options.integer("port").pipe(
-    Options.withDescription("Of the dashboard; default 8501, 0 for any that is free"),
-    Options.optional
-  )
+  port: portOption("Of the dashboard; default 8501, 0 for any that is free")
 }
 
 export const demo = Command.make(
   "demo",
   options,
-  ({ compare, dashboard, duration, port, real, speed, ...rest }) =>
+  ({ compare, dashboard, port, real, speed, ...workload }) =>
     Effect.gen(function*() {
-      const workload = { ...rest, duration: Option.flatMap(duration, Duration.decodeUnknown) }
       if (compare && (real || Option.isSome(speed))) {
         return yield* new Misused({ message: "--compare runs on virtual time: it takes neither --real nor --speed." })
       }
-      if (dashboard && (compare || real || rest.json)) {
+      if (dashboard && (compare || real || workload.json)) {
         return yield* new Misused({ message: "--dashboard goes with none of --compare, --real and --json." })
       }
       if (!dashboard && Option.isSome(port)) {
@@ -67,7 +67,7 @@ export const demo = Command.make(
         return yield* board(played)
       }
       if (compare) return yield* (yield* Effect.promise(() => import("../demo/compare.ts"))).compare(workload)
-      if (real) return yield* (yield* Effect.promise(() => import("../demo/real.ts"))).real(rest.json)
+      if (real) return yield* (yield* Effect.promise(() => import("../demo/real.ts"))).real(workload.json)
       const { demo } = yield* Effect.promise(() => import("../demo/demo.ts"))
       return yield* demo({ ...workload, speed: Option.getOrElse(speed, () => 60) })
     })

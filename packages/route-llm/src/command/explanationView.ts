@@ -64,7 +64,7 @@ const outcome = ({ chosen, reason, waitMs }: Explanation): Cell => {
   return [["bad", "no provider may take it now"], ...after]
 }
 
-/** The lines of an explanation, each at most `width` signs. */
+/** The lines of an explanation, each at most `width` cells of the terminal. */
 export const explanationLines = (
   explanation: Explanation,
   { paint, width }: { readonly width: number; readonly paint: Paint }

@@ -22,6 +22,7 @@ import { explain } from "./explain.ts"
 import { AnswerIsNo, Misused } from "./outcomes.ts"
 import { withPlainConsole } from "./plainConsole.ts"
 import { status } from "./status.ts"
+import { printableLines } from "./terminal/style.ts"
 import { validate } from "./validate.ts"
 
 const command = Command.make("route-llm").pipe(
@@ -31,11 +32,14 @@ const command = Command.make("route-llm").pipe(
 
 const run = Command.run(command, { name: "route-llm", version: "0.1.0" })
 
-/** What a command fails with is written for the user: its message, without a stack. Usage errors are printed already. */
+/**
+ * What a command fails with is written for the user: its message, without a stack, and without what others, whom it may
+ * quote, would do to the terminal. Usage errors are printed already.
+ */
 const told = (error: unknown): Effect.Effect<void> =>
   ValidationError.isValidationError(error) || error instanceof AnswerIsNo
     ? Effect.void
-    : Console.error(String(Predicate.hasProperty(error, "message") ? error.message : error))
+    : Console.error(printableLines(String(Predicate.hasProperty(error, "message") ? error.message : error)))
 
 const codeOf = (error: unknown): number => {
   if (error instanceof AnswerIsNo) return 3
@@ -44,7 +48,9 @@ const codeOf = (error: unknown): number => {
 
 export const main = (argv: ReadonlyArray<string>): void => {
   // Whoever reads the output may leave early, as `head` does.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1))
+  }
   run(argv).pipe(
     Effect.as(0),
     Effect.catchAllCause((cause) => {

@@ -4,7 +4,8 @@ import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Explanation, StatusReport } from "@route-llm/core"
-import { Config, Effect, identity, Option, type ParseResult, Predicate, Redacted, Schema } from "effect"
+import { Config, Effect, identity, Option, type ParseResult, Redacted, Schema } from "effect"
+import { reasonOf } from "../internal/reasonOf.ts"
 import { Failed, Misused } from "./outcomes.ts"
 import type { Source } from "./Source.ts"
 
@@ -42,24 +43,34 @@ const refused = (name: string, response: HttpClientResponse.HttpClientResponse) 
     Effect.flatMap((words) => new Failed({ message: `${name} answered ${response.status}: ${words}` }))
   )
 
-/** `fetch` wraps the reason, sometimes twice. */
-const reasonOf = (cause: unknown): string => {
-  const inner = Predicate.hasProperty(cause, "cause") ? cause.cause : undefined
-  if (inner !== undefined) return reasonOf(inner)
-  if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
-  return cause instanceof Error ? cause.message : "the connection failed"
-}
-
 const unreachable = (name: string, error: HttpClientError): Failed =>
   new Failed({
     message: `${name} did not answer (${reasonOf(error.cause)}). Is the application running, and does it serve `
       + "`statusHandler` there?"
   })
 
-const unreadable = (name: string, { message }: ParseResult.ParseError): Failed =>
-  new Failed({
-    message: `${name} answered with something else than this version reads: ${message.split("\n").at(-1)?.trim()}`
+const unreadable = (name: string, what: string): Failed =>
+  new Failed({ message: `${name} answered with something else than this version reads: ${what}` })
+
+/** A value is quoted there, of whatever length. */
+const problemIn = ({ message }: ParseResult.ParseError): string =>
+  message.split("\n").at(-1)?.trim().slice(0, 200) ?? "another form"
+
+const unanswered = (name: string, error: HttpClientError): Failed =>
+  error.cause instanceof SyntaxError
+    ? unreadable(name, "it is no JSON. Does the application serve `statusHandler` there?")
+    : unreachable(name, error)
+
+/** Space around it does not count; a blank one counts as unset. It goes into a header, whose faults would quote it. */
+const tokenSet = Effect.gen(function*() {
+  const set = yield* Effect.orElseSucceed(Config.string("ROUTE_LLM_TOKEN"), () => "")
+  const token = set.trim()
+  if (token === "") return Option.none()
+  if (/^[\x21-\x7e]+$/.test(token)) return Option.some(Redacted.make(token))
+  return yield* new Misused({
+    message: "ROUTE_LLM_TOKEN is no bearer token: it takes visible ASCII signs, and no space."
   })
+})
 
 /** An application's router, over HTTP. */
 export const openRemote = (text: string) =>
@@ -71,7 +82,7 @@ export const openRemote = (text: string) =>
     if (base.username !== "" || base.password !== "") {
       return yield* new Misused({ message: "--url takes no user and password: set ROUTE_LLM_TOKEN instead." })
     }
-    const token = yield* Effect.orElseSucceed(Config.option(Config.redacted("ROUTE_LLM_TOKEN")), Option.none)
+    const token = yield* tokenSet
     const client = yield* HttpClient.HttpClient
     const authorized = Option.match(token, {
       onNone: () => identity<HttpClientRequest.HttpClientRequest>,
@@ -88,9 +99,9 @@ export const openRemote = (text: string) =>
           onTimeout: () => new Failed({ message: `${name} did not answer within ${patience}.` })
         }),
         Effect.catchTags({
-          RequestError: (error) => Effect.fail(unreachable(name, error)),
-          ResponseError: (error) => Effect.fail(unreachable(name, error)),
-          ParseError: (error) => Effect.fail(unreadable(name, error))
+          RequestError: (error) => Effect.fail(unanswered(name, error)),
+          ResponseError: (error) => Effect.fail(unanswered(name, error)),
+          ParseError: (error) => Effect.fail(unreadable(name, problemIn(error)))
         })
       )
 

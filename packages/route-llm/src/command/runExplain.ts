@@ -6,7 +6,7 @@ import { explanationLines } from "./explanationView.ts"
 import { AnswerIsNo, Failed, Misused } from "./outcomes.ts"
 import { hasColors } from "./plainConsole.ts"
 import type { Source } from "./Source.ts"
-import { paintWith } from "./terminal/style.ts"
+import { paintWith, printableJson } from "./terminal/style.ts"
 
 interface Asked {
   readonly request: Option.Option<string>
@@ -67,7 +67,7 @@ export const run = <E, R>(open: Effect.Effect<Source, E, R>, asked: Asked) =>
     const { columns, isTTY } = process.stdout
     const view = { width: isTTY === true ? columns : Infinity, paint: paintWith(hasColors(process.stdout)) }
     yield* Console.log(
-      asked.json ? JSON.stringify(explanation, null, 2) : explanationLines(explanation, view).join("\n")
+      asked.json ? printableJson(explanation, 2) : explanationLines(explanation, view).join("\n")
     )
     if (explanation.chosen === undefined) return yield* new AnswerIsNo()
   })

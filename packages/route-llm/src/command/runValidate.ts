@@ -4,12 +4,13 @@ import { fromYaml } from "../ConfigFile.ts"
 import { checkConfig } from "../internal/checkConfig.ts"
 import { configSchema } from "./configSchema.ts"
 import { Failed } from "./outcomes.ts"
+import { printable, printableJson } from "./terminal/style.ts"
 
 /** As compilers write it, so that editors and terminals find the place. */
 const lineOf = (source: string, { column, issue, line, path }: ConfigIssue): string =>
-  `${source}${line === undefined ? "" : `:${line}:${column}`}: ${path}: ${issue}`
+  printable(`${source}${line === undefined ? "" : `:${line}:${column}`}: ${path}: ${issue}`)
 
-const print = (value: unknown): Effect.Effect<void> => Console.log(JSON.stringify(value, null, 2))
+const print = (value: unknown): Effect.Effect<void> => Console.log(printableJson(value, 2))
 
 /**
  * Checks a YAML file, with the variables of the environment in place. Fails where it does not hold; with `json` the
@@ -21,7 +22,7 @@ export const check = (path: string, json: boolean) =>
       const names = providers.map(({ enabled, name }) => enabled === false ? `${name} (off)` : name)
       return json
         ? print({ source: path, valid: true, issues: [] })
-        : Console.log(`${path} holds. Providers: ${names.join(", ") || "none"}.`)
+        : Console.log(printable(`${path} holds. Providers: ${names.join(", ") || "none"}.`))
     }),
     Effect.catchTag("InvalidConfig", ({ issues, source }: InvalidConfig) =>
       Effect.zipRight(

@@ -1,12 +1,8 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
+import { checked } from "./checkedOptions.ts"
 import { sourceOptions } from "./sourceOptions.ts"
-
-const Seconds = Schema.Number.pipe(
-  Schema.filter((seconds) => (seconds >= 0.1 && seconds <= 3600) || "a number of seconds from 0.1 to 3600")
-)
 
 const options = {
   ...sourceOptions,
@@ -15,7 +11,7 @@ const options = {
     Options.withDescription("Look again and again, in place on a terminal; q or Ctrl-C ends it")
   ),
   interval: Options.float("interval").pipe(
-    Options.withSchema(Seconds),
+    checked((seconds) => seconds >= 0.1 && seconds <= 3600, "--interval takes a number of seconds from 0.1 to 3600."),
     Options.withDescription("Seconds between two looks with --watch; default 3"),
     Options.withDefault(3)
   ),

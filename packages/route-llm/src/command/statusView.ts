@@ -2,6 +2,7 @@
  * A status report as a table: one row a provider, who waits, and sums.
  */
 import type { Dimension, StatusReport } from "@route-llm/core"
+import { Array as Arr, Order } from "effect"
 import { amount, bar, span } from "./terminal/amounts.ts"
 import { type Cell, clip, type Column, layOut, painted } from "./terminal/layout.ts"
 import { type Paint, printable, type Style } from "./terminal/style.ts"
@@ -9,11 +10,13 @@ import { type Paint, printable, type Style } from "./terminal/style.ts"
 type Row = StatusReport["providers"][number]
 
 export interface View {
-  /** Signs in a line, at most. */
+  /** Cells of the terminal that a line takes, at most. */
   readonly width: number
   readonly paint: Paint
   /** Bars beside percentages. */
   readonly bars: boolean
+  /** Lines that there is room for: where the table has more, those in trouble come first. Default: as many as it has. */
+  readonly rows?: number
 }
 
 const barWidth = 10
@@ -21,6 +24,16 @@ const barWidth = 10
 /** Neither an open circuit nor a bench keeps it from being called. */
 export const inService = ({ benchedBecause, benchedForMs, circuit }: Row): boolean =>
   circuit !== "open" && benchedBecause === undefined && benchedForMs === undefined
+
+/** The worst is the least: out of service, then what may soon be. */
+const rank = (row: Row): number => {
+  if (row.circuit === "open") return 0
+  if (!inService(row)) return 1
+  if (row.circuit === "half_open") return 2
+  return row.dryInMs !== undefined || row.headroomPct < 10 ? 3 : 4
+}
+
+const troubleFirst = Order.mapInput(Order.number, rank)
 
 const forSpan = (ms: number | undefined): string => ms === undefined ? "" : `, ${span(ms)}`
 
@@ -146,15 +159,20 @@ const away = ({ state }: StatusReport): ReadonlyArray<Cell> =>
     : [[["warn", `the shared state is away, for ${span(state.sinceMs)}: ${meanings[state.policy]}`]]]
 
 /** The lines of a report, each at most as wide as the view. */
-export const statusLines = (report: StatusReport, { bars, paint, width }: View): ReadonlyArray<string> => {
+export const statusLines = (
+  report: StatusReport,
+  { bars, paint, rows = Infinity, width }: View
+): ReadonlyArray<string> => {
   const line = (cell: Cell) => painted(clip([["plain", " "], ...cell], width), paint)
-  return [
+  const above = [
     line(heading(report)),
     line(sums(report)),
     ...away(report).map(line),
-    "",
-    ...(report.providers.length === 0
-      ? [line([["dim", "There is no provider."]])]
-      : layOut(columns(report.providers, bars), width, paint))
+    ""
   ]
+  if (report.providers.length === 0) return [...above, line([["dim", "There is no provider."]])]
+  // The titles are a line as well.
+  const fits = above.length + 1 + report.providers.length <= rows
+  const providers = fits ? report.providers : Arr.sort(report.providers, troubleFirst)
+  return [...above, ...layOut(columns(providers, bars), width, paint)]
 }

@@ -7,7 +7,8 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import { Data, Effect, Option, Predicate, Schedule, Stream } from "effect"
+import { Data, Effect, Option, Schedule, Stream } from "effect"
+import { reasonOf } from "../internal/reasonOf.ts"
 
 export interface RelayOptions {
   /** The address of the app's `/events`. */
@@ -25,18 +26,21 @@ const patience = "10 seconds"
 /** No event is larger: a status is about 1 kB for each provider. */
 const mostCharacters = 4_000_000
 
-const reasonOf = (cause: unknown): string => {
-  const inner = Predicate.hasProperty(cause, "cause") ? cause.cause : undefined
-  if (inner !== undefined) return reasonOf(inner)
-  if (Predicate.hasProperty(cause, "code") && typeof cause.code === "string") return cause.code
-  return cause instanceof Error ? cause.message : "the connection broke"
-}
+const noEvents = new Lost({ message: "The app sends what is no stream of events." })
+
+/** A line that does not end is given up before it is long, so that nothing is kept of it without a bound. */
+const bounded = (pieces: Stream.Stream<string, Lost>): Stream.Stream<string, Lost> =>
+  Stream.mapAccumEffect(pieces, 0, (length, piece) => {
+    const since = piece.lastIndexOf("\n")
+    const now = since < 0 ? length + piece.length : piece.length - since - 1
+    return now > mostCharacters ? noEvents : Effect.succeed([now, piece] as const)
+  })
 
 /** Lines put together to whole events, so that one that is cut off never reaches a page. */
 const whole = (lines: Stream.Stream<string, Lost>): Stream.Stream<string, Lost> =>
   lines.pipe(
     Stream.mapAccumEffect("", (event, line) => {
-      if (event.length > mostCharacters) return new Lost({ message: "The app sends what is no stream of events." })
+      if (event.length > mostCharacters) return noEvents
       return Effect.succeed<readonly [string, Option.Option<string>]>(
         line === "" ? ["", Option.some(`${event}\n`)] : [`${event}${line}\n`, Option.none()]
       )
@@ -58,6 +62,7 @@ const connect = (client: HttpClient.HttpClient, { headers = {}, name, url }: Rel
     Stream.unwrap,
     Stream.timeoutFail(() => new Lost({ message: `${name} has fallen silent.` }), patience),
     Stream.decodeText(),
+    bounded,
     Stream.splitLines
   )
   return Stream.concat(whole(lines), Stream.fail(new Lost({ message: `${name} has ended its stream.` })))

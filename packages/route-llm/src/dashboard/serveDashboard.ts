@@ -11,6 +11,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Cause, Effect, Predicate, type Scope } from "effect"
 import { createServer } from "node:http"
+import { BlockList, isIP, isIPv6 } from "node:net"
 import { Failed } from "../command/outcomes.ts"
 import { loadPage, type Setup } from "./page.ts"
 
@@ -26,7 +27,17 @@ export interface DashboardOptions {
 
 const defaultPort = 8501
 
-const loopback: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
+const loopback = new BlockList()
+loopback.addSubnet("127.0.0.0", 8)
+loopback.addAddress("::1", "ipv6")
+
+const isLoopback = (address: string): boolean => loopback.check(address, isIPv6(address) ? "ipv6" : "ipv4")
+
+/** As an address has it: IPv6 in brackets. */
+const written = (host: string): string => isIPv6(host) ? `[${host}]` : host
+
+/** A host without its brackets, its last dot and its case. */
+const plain = (host: string): string => host.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "").toLowerCase()
 
 const secured = HttpServerResponse.setHeaders(Headers.fromInput({
   "cache-control": "no-store",
@@ -38,11 +49,12 @@ const secured = HttpServerResponse.setHeaders(Headers.fromInput({
 
 /**
  * A page of somebody else's can make the browser ask this server under a name of its own. What listens on the loopback
- * answers only to the names that the loopback has.
+ * answers only to the names that the loopback has, and to the one by which it was told to listen there.
  */
-const isForUs = (host: string, header: string | undefined): boolean => {
-  if (!loopback.includes(host) && host !== "::1") return true
-  return loopback.includes(header?.replace(/:\d+$/, "").toLowerCase() ?? "")
+const isForUs = (host: string, address: string, header = ""): boolean => {
+  if (!isLoopback(address)) return true
+  const name = plain(header.replace(/:\d+$/, ""))
+  return name === "localhost" || name === host || (isIP(name) !== 0 && isLoopback(name))
 }
 
 const codeOf = (cause: Cause.Cause<unknown>): string => {
@@ -56,15 +68,16 @@ const cannotListen = (host: string, port: number, cause: Cause.Cause<unknown>): 
   return new Failed({
     message: code === "EADDRINUSE"
       ? `Port ${port} is taken, perhaps by another dashboard. Name another one: --port.`
-      : `The dashboard cannot listen on ${host}:${port} (${code}).`
+      : `The dashboard cannot listen on ${written(host)}:${port} (${code}).`
   })
 }
 
 /** Serves until the scope closes; succeeds with the page's address once it listens. */
 export const serveDashboard = (
-  { host = "127.0.0.1", port = defaultPort, routes, setup }: DashboardOptions
+  { host: named = "127.0.0.1", port = defaultPort, routes, setup }: DashboardOptions
 ): Effect.Effect<string, Failed, Scope.Scope> =>
   Effect.gen(function*() {
+    const host = plain(named)
     const page = HttpServerResponse.html(yield* loadPage(setup))
     const served = HttpRouter.get(routes, "/", page)
     const node = createServer()
@@ -74,16 +87,17 @@ export const serveDashboard = (
     )
     // A page holds its stream open for ever; without this the server would wait as long before it closes.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
+    // A server over TCP; the name may stand for an address of the loopback.
+    const listening = server.address._tag === "TcpAddress" ? server.address : { hostname: host, port }
+    const address = listening.hostname
     const app = Effect.gen(function*() {
       const { headers } = yield* HttpServerRequest.HttpServerRequest
-      if (!isForUs(host, headers["host"])) return HttpServerResponse.text("Not by this name.", { status: 421 })
+      if (!isForUs(host, address, headers["host"])) return HttpServerResponse.text("Not by this name.", { status: 421 })
       return yield* served
     }).pipe(
       Effect.catchTag("RouteNotFound", () => HttpServerResponse.empty({ status: 404 })),
       Effect.map(secured)
     )
     yield* server.serve(app)
-    const address = server.address
-    const actual = address._tag === "TcpAddress" ? address.port : port
-    return `http://${loopback.includes(host) ? "localhost" : host}:${actual}`
+    return `http://${host === "127.0.0.1" ? "localhost" : written(host)}:${listening.port}`
   })

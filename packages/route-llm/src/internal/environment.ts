@@ -8,6 +8,8 @@ import { shownName } from "./variables.ts"
 export interface ConfigOptions {
   /** Where variables are looked up; default: the `ConfigProvider` in force, the environment unless replaced. */
   readonly variables?: { readonly [name: string]: string | undefined } | undefined
+  /** Fields that may be left out where their variable is not set, as `apiKey` where nobody is called; default none. */
+  readonly unneeded?: ReadonlySet<string> | undefined
   /** What else has to hold; reported where it was written. */
   readonly check?: ConfigSource["check"]
 }

@@ -15,6 +15,10 @@ export const isOneReference = (text: string): boolean =>
 export const shownName = (name: string): string =>
   name.length > 32 && /[a-z]/.test(name) ? `<a name of ${name.length} characters>` : name
 
+/** References to variables, as errors may show them. */
+export const shownReferences = (names: ReadonlyArray<string>): string =>
+  names.map((name) => `\${${shownName(name)}}`).join(", ")
+
 /** What `${NAME}`, `${NAME:-default}` and `$${` in a text stand for. What a variable holds is not looked at again. */
 export interface Expansion {
   readonly text: string

@@ -1,6 +1,6 @@
 import type { ConfigProblem } from "@route-llm/core"
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, Scalar, type YAMLMap } from "yaml"
-import { expand, isOneReference, shownName } from "./variables.ts"
+import { expand, isOneReference, namesIn, shownName, shownReferences } from "./variables.ts"
 
 /** Where a value stands in the text, as offsets, and what its path is in the writer's spelling. */
 interface Place {
@@ -13,13 +13,17 @@ interface Place {
 export interface YamlTree {
   readonly value: unknown
   readonly problems: ReadonlyArray<ConfigProblem>
+  /** The values that variables stand in: where, as an offset, and which. */
+  readonly variables: ReadonlyMap<number, ReadonlyArray<string>>
   readonly placeOf: (path: ConfigProblem["path"]) => Place
 }
 
 interface Reading {
   readonly document: Document
   readonly valueOf: (variable: string) => string | undefined
+  readonly unneeded: ReadonlySet<unknown>
   readonly problems: Array<ConfigProblem>
+  readonly variables: Map<number, ReadonlyArray<string>>
   readonly places: Map<string, Place>
   visited: number
   deepest: number
@@ -76,15 +80,18 @@ const typed = (reading: Reading, text: string): unknown => {
 
 const readScalar = (reading: Reading, node: Scalar, at: At): unknown => {
   if (typeof node.value !== "string") return node.value
+  const names = namesIn(node.value)
+  if (names.length > 0 && node.range) reading.variables.set(node.range[0], names)
   const { malformed, text, unset } = expand(node.value, reading.valueOf)
   if (malformed) {
     return problem(reading, at, "expected ${NAME} or ${NAME:-default} ($${ for a plain ${), found another ${")
   }
   if (unset.length > 0) {
-    const names = unset.map(shownName)
-    const found = names.map((name) => `\${${name}}`).join(", ")
-    const issue = `expected a value, found ${found} unset: set it, or write \${${names[0]}:-default}`
-    return at.disabled ? undefined : problem(reading, at, issue)
+    const [first = ""] = unset
+    const issue = `expected a value, found ${shownReferences(unset)} unset: set it, or write \${${
+      shownName(first)
+    }:-default}`
+    return at.disabled || reading.unneeded.has(at.path.at(-1)) ? undefined : problem(reading, at, issue)
   }
   if (node.type !== Scalar.PLAIN || !isOneReference(node.value)) return text
   if (text === "") return undefined
@@ -178,17 +185,32 @@ const read = (reading: Reading, node: Node | null, at: At): unknown => {
 
 /**
  * Reads a document without syntax errors: aliases and `<<` resolved, variables replaced, keys in camelCase, top-level
- * keys that start with `x-` left out. A value that is not there after all (a variable without value, say) is absent.
+ * keys that start with `x-` left out. A value that is not there after all (a variable without value, say) is absent;
+ * among the fields that are `unneeded` that is no problem.
  */
-export const readTree = (document: Document, valueOf: Reading["valueOf"]): YamlTree => {
-  const reading: Reading = { document, valueOf, problems: [], places: new Map(), visited: 0, deepest: 0 }
+export const readTree = (
+  document: Document,
+  valueOf: Reading["valueOf"],
+  unneeded: Reading["unneeded"] = new Set()
+): YamlTree => {
+  const reading: Reading = {
+    document,
+    valueOf,
+    unneeded,
+    problems: [],
+    variables: new Map(),
+    places: new Map(),
+    visited: 0,
+    deepest: 0
+  }
+  const { problems, variables } = reading
   const value = read(reading, document.contents, { path: [], written: [], keyOffset: 0, disabled: false })
   const placeOf = (path: ConfigProblem["path"]) =>
     reading.places.get(placeKey(path)) ?? { written: path, keyOffset: 0, offset: 0 }
   if (reading.visited <= mostNodes && reading.deepest <= mostLevels) {
-    return { value, problems: reading.problems, placeOf }
+    return { value, problems, variables, placeOf }
   }
   const issue =
     `expected at most ${mostNodes} values in ${mostLevels} levels, found more (aliases count as what they name)`
-  return { value: undefined, problems: [{ path: [], kind: "invalid", issue }], placeOf }
+  return { value: undefined, problems: [{ path: [], kind: "invalid", issue }], variables, placeOf }
 }

@@ -14,10 +14,11 @@ const folder = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true }))
 )
 
+/** Whose keys are elsewhere: nobody is called. */
 const config = `
 providers:
-  - { name: openai, api_key: k, model: small, rpm_limit: 10, tpm_limit: 8000, weight: 5 }
-  - { name: anthropic, api_key: k, model: large, rpm_limit: 10, tpm_limit: 100000 }
+  - { name: openai, api_key: "\${NOT_SET_KEY}", base_url: "\${NOT_SET_URL}", model: small, rpm_limit: 10, tpm_limit: 8000, weight: 5 }
+  - { name: anthropic, model: large, rpm_limit: 10, tpm_limit: 100000 }
 `
 
 describe("route-llm explain", () => {
@@ -53,6 +54,14 @@ describe("route-llm explain", () => {
       expect(large.stderr).toContain("names no redis_url")
       expect(large.stdout).toMatch(/goes to anthropic: the best of those that may take it$/m)
       expect(large.stdout).toMatch(/^ openai .* too large \(20,000 of 8,000 tokens\)$/m)
+      // What is needed is missed all the same.
+      yield* promised(() => writeFile(path, `${config}redis_url: \${NOT_SET_REDIS}\nmax_attempts: \${NOT_SET}\n`))
+      const lacking = yield* promised(() => routeLlm(["explain", "--config", path]))
+      expect([lacking.code, lacking.stderr.match(/found \S+ unset/g)]).toEqual(
+        [1, ["found ${NOT_SET_REDIS} unset", "found ${NOT_SET} unset"]]
+      )
+      const named = yield* promised(() => routeLlm(["explain", "--config", path, "--redis", "redis://localhost:1"]))
+      expect(named.stderr.match(/found \S+ unset/g)).toEqual(["found ${NOT_SET} unset"])
     })), 60_000)
 
   it("reads a request from a file or the standard input, and repeats nothing of it", () =>

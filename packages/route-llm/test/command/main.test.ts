@@ -24,6 +24,20 @@ describe("route-llm", () => {
       stdout: "",
       stderr: "--compare runs on virtual time: it takes neither --real nor --speed.\n"
     })
+    const wrong = [
+      ["demo", "--speed", "0"],
+      ["demo", "--speed", "-1"],
+      ["demo", "--duration", "0 minutes"],
+      ["demo", "--duration", "soon"],
+      ["demo", "--dashboard", "--port", "99999"],
+      ["dashboard", "--port", "-1"],
+      ["status", "--interval", "0"]
+    ]
+    for (const args of wrong) {
+      const { code, stderr, stdout } = await routeLlm(args)
+      expect([args, code, stdout]).toEqual([args, 2, ""])
+      expect(stderr).toMatch(new RegExp(`^\\s*${args.at(-2)} takes [^{}]*\\.\\s*$`))
+    }
   }, 60_000)
 
   it("completes in every shell", async () => {
@@ -62,6 +76,13 @@ describe("route-llm", () => {
       await commandFile()
     ])
     expect(stdout).toBe("{\n0\n")
+    const { stdout: complaint } = await promisify(execFile)("bash", [
+      "-c",
+      `"$0" "$1" status --watch --interval 0.1 --url localhost:9 2>&1 | head -n 1; echo "\${PIPESTATUS[0]}"`,
+      process.execPath,
+      await commandFile()
+    ])
+    expect(complaint).toMatch(/^http:\/\/localhost:9 did not answer \(fetch calls no such port\).*\n0\n$/)
   }, 60_000)
 
   it("reads nothing of the router, the demo or the dashboard until a subcommand needs it", async () => {

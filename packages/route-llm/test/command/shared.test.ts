@@ -50,8 +50,14 @@ describe.skipIf(skips("any"))("the command over Redis", () => {
 
           const away = await routeLlm(["status", "--config", path])
           expect([away.code, away.stdout]).toEqual([1, ""])
-          expect(away.stderr).toContain("The shared state did not answer.")
-          expect(away.stderr).not.toContain("canary")
+          const explaining = await routeLlm(["explain", "--config", path])
+          expect([explaining.code, explaining.stdout]).toEqual([1, ""])
+          for (const { stderr } of [away, explaining]) {
+            expect(stderr).toMatch(
+              /^The router's state is not available \(Redis: .+\).* That is Redis at localhost:9\.$/m
+            )
+            expect(stderr).not.toContain("canary")
+          }
           await rm(folder, { recursive: true })
         })
       }))),

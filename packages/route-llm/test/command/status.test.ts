@@ -100,7 +100,30 @@ describe("what cannot be shown", () => {
       expect(refused.stderr).not.toContain("wrong")
       const shown = yield* promised(() => routeLlm(["status", "--url", url], { env: { ROUTE_LLM_TOKEN: "let-me-in" } }))
       expect(shown).toMatchObject({ code: 0, stderr: "" })
-    })), 30_000)
+      const spaced = yield* promised(() =>
+        routeLlm(["status", "--url", url], { env: { ROUTE_LLM_TOKEN: " let-me-in\n" } })
+      )
+      expect(spaced).toMatchObject({ code: 0, stderr: "" })
+      for (const ROUTE_LLM_TOKEN of ["sk-canary\ntoken", "canary-ключ"]) {
+        const { code, stderr, stdout } = yield* promised(() =>
+          routeLlm(["status", "--url", url], { env: { ROUTE_LLM_TOKEN } })
+        )
+        expect([code, stdout]).toEqual([2, ""])
+        expect(stderr).toBe("ROUTE_LLM_TOKEN is no bearer token: it takes visible ASCII signs, and no space.\n")
+      }
+    })), 60_000)
+
+  it(
+    "is what an application says in words that would command the terminal: they are shown as text",
+    () =>
+      run(Effect.gen(function*() {
+        const message = "a\u0007b\rc\u202ed\n\u001b[2Je"
+        const { url } = yield* serve(() => Promise.resolve(Response.json({ error: { message } }, { status: 500 })))
+        const once = yield* promised(() => routeLlm(["status", "--url", url]))
+        expect(once).toEqual({ code: 1, stdout: "", stderr: `${url} answered 500: a?b?c?d\n?[2Je\n` })
+      })),
+    60_000
+  )
 
   it("is whatever is no report, or one of another version", () =>
     run(Effect.gen(function*() {
@@ -108,9 +131,37 @@ describe("what cannot be shown", () => {
       const { code, stderr, stdout } = yield* promised(() => routeLlm(["status", "--url", url]))
       expect([code, stdout]).toEqual([1, ""])
       expect(stderr).toMatch(/answered with something else than this version reads/)
+      const page = yield* serve(() => Promise.resolve(new Response("<!doctype html>canary")))
+      const html = yield* promised(() => routeLlm(["status", "--url", page.url]))
+      expect(html).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: `${page.url} answered with something else than this version reads: it is no JSON. `
+          + "Does the application serve `statusHandler` there?\n"
+      })
     })), 30_000)
 
+  it("is a shared state without the providers that are in it, by whichever option it was named", async () => {
+    for (const option of [["--redis", "redis://:canary@localhost:1"], ["--namespace", "chat"]]) {
+      const { code, stderr, stdout } = await routeLlm(["status", ...option])
+      expect([code, stdout]).toEqual([2, ""])
+      expect(stderr).toBe(
+        `${
+          option[0]
+        } says where the state is; the names of the providers are in --config FILE, and there is no router.yaml here.\n`
+      )
+    }
+  }, 60_000)
+
   it.each([
+    ["a Redis at an address that is none of it", [
+      "status",
+      "--config",
+      "router.yaml",
+      "--redis",
+      "http://:canary@localhost"
+    ]],
+    ["a Redis at no address", ["explain", "--config", "router.yaml", "--redis", "redis://canary:99999999"]],
     ["an unknown option", ["status", "--nope"]],
     ["an interval out of range", ["status", "--interval", "0"]],
     ["two places at once", ["status", "--url", "http://localhost", "--config", "router.yaml"]],

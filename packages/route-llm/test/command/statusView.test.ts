@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util"
 import { describe, expect, it } from "vitest"
 import { statusLines } from "../../src/command/statusView.ts"
-import { paintWith } from "../../src/command/terminal/style.ts"
+import { paintWith, printableJson } from "../../src/command/terminal/style.ts"
 import { badDay, report, row } from "./reports.ts"
 
 const plain = { bars: false, paint: paintWith(false), width: Infinity }
@@ -39,6 +39,19 @@ describe("statusLines", () => {
     expect(cells({ latencyIsPrior: true, firstTokenIsPrior: true })).toEqual(["–", "–"])
   })
 
+  it("has those in trouble first where there is no room for all, else all in their order", () => {
+    const names = (rows: number) =>
+      statusLines(badDay, { ...plain, rows }).slice(4).map((line) => line.trim().split(" ")[0])
+    expect(names(9)).toEqual(["openai", "anthropic", "gemini", "groq", "local"])
+    expect(names(8)).toEqual(["anthropic", "local", "gemini", "groq", "openai"])
+    const [first, ...others] = badDay.providers
+    const full = row({ name: "full", headroomPct: 9.9 })
+    const many = report(row({ name: "well" }), full, ...others, first!)
+    expect(statusLines(many, { ...plain, rows: 5 }).slice(8).map((line) => line.trim().split(" ")[0])).toEqual(
+      ["full", "openai", "well"]
+    )
+  })
+
   it("has a line for a router without providers", () => {
     expect(statusLines(report(), plain).at(-1)).toBe(" There is no provider.")
   })
@@ -65,10 +78,29 @@ describe("statusLines", () => {
     expect(colored.map(stripVTControlCharacters)).toEqual(without)
   })
 
+  it("keeps its columns under one another, and in the terminal's width, whatever signs a name is made of", () => {
+    // In cells of a terminal: wide signs, an emoji of three and one of two, letters with a mark of their own.
+    const names = [["混合模型", 8], ["👩‍🔬🇩🇪", 4], ["e\u0301te\u0301", 3], ["ﾊﾝｶｸ", 4], ["plain", 5]] as const
+    const rows = names.map(([name]) => row({ name, model: name }))
+    const [, ...lines] = statusLines(report(...rows), plain).slice(3)
+    for (const [index, [name, cells]] of names.entries()) {
+      const cell = name + " ".repeat(8 - cells)
+      expect(lines[index]).toMatch(new RegExp(`^ ${cell}  ${cell}  312 / 500  `))
+    }
+    const clipped = (width: number) => statusLines(report(...rows.slice(0, 2)), { ...plain, width }).slice(4)
+    expect(clipped(8)).toEqual([" 混合模…", " 👩‍🔬🇩🇪"])
+    expect(clipped(5)).toEqual([" 混…", " 👩‍🔬🇩🇪"])
+    expect(clipped(4)).toEqual([" 混…", " 👩‍🔬…"])
+    expect(clipped(3)).toEqual([" …", " …"])
+  })
+
   it("shows names that would command the terminal without their commands", () => {
     const lines = statusLines(report(row({ name: "a\u001b]0;title\u0007\n\u202eb", model: "\u009b2J" })), plain)
     // oxlint-disable-next-line no-control-regex
     expect(lines.join("")).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/)
     expect(lines[4]).toContain("a?]0;title???b")
+    const json = printableJson({ name: "\u009b2J\u202e\u0007é" }, 2)
+    expect(json).toBe("{\n  \"name\": \"\\u009b2J\\u202e\\u0007é\"\n}")
+    expect(JSON.parse(json)).toEqual({ name: "\u009b2J\u202e\u0007é" })
   })
 })

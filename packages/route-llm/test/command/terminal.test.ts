@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import OpenAI from "openai"
 import { describe, expect, it } from "vitest"
 import { bundled } from "../../../../test/bundled.ts"
 import { hello, promised, run } from "../http/support.ts"
@@ -42,7 +43,7 @@ const restored = (terminal: Terminal, code: number) =>
 describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
   it("is drawn in place on the other screen, and q puts everything back", () =>
     run(Effect.gen(function*() {
-      const { router, url } = yield* startApp
+      const { router, url, vendor } = yield* startApp
       const terminal = yield* openTerminal()
       const first = yield* startWatching(terminal, url)
       expect(first).not.toContain("what was there before")
@@ -55,6 +56,12 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
       const later = yield* terminal.until((screen) => screen.includes("open by hand"))
       expect(later).toMatch(/^ 2 providers, 1 in service/m)
       expect(later).toMatch(/^ first .* 1 \/ 100 /m)
+
+      // Where there is room for one of three, it is the one that is open.
+      router.register("third", { client: new OpenAI({ apiKey: "k", baseURL: vendor.url }), rpm: 10 })
+      yield* terminal.until((screen) => /^ first .*\n second .*\n third /m.test(screen))
+      yield* terminal.resize(120, 8)
+      yield* terminal.until((screen) => /^ provider .*\n second .* open by hand .*\n … 2 more lines\n$/m.test(screen))
       yield* terminal.press("q")
       yield* restored(terminal, 0)
     })), 90_000)
@@ -100,9 +107,14 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
     () =>
       run(Effect.gen(function*() {
         const { router } = yield* startApp
-        let down = false
+        let [down, hung] = [false, false]
+        const commands = { error: { message: `${esc}]0;PWNED\u0007${esc}[2J\u009b2J\nit is away` } }
         const { url } = yield* serve((request) =>
-          down ? Promise.resolve(new Response("", { status: 502 })) : router.statusHandler(request)
+          hung
+            ? new Promise<Response>(() => {})
+            : down
+            ? Promise.resolve(Response.json(commands, { status: 502 })) :
+            router.statusHandler(request)
         )
         const terminal = yield* openTerminal()
         yield* startWatching(terminal, url)
@@ -111,8 +123,17 @@ describe.skipIf(!hasTmux)("route-llm status --watch in a terminal", () => {
         expect(stale).toContain("2 providers")
         down = false
         yield* terminal.until((screen) => !screen.includes("stale") && screen.includes("2 providers"))
+        // One that hangs is late after the interval and a second, and the age goes on while it is waited for.
+        hung = true
+        const late = /stale, as of (\S+) s ago: it has not answered yet/
+        const age = (screen: string) => Number(late.exec(screen)?.[1])
+        const first = age(yield* terminal.until((screen) => late.test(screen)))
+        yield* terminal.until((screen) => age(screen) > first)
         yield* terminal.press("q")
         yield* restored(terminal, 0)
+        const written = yield* terminal.written
+        expect(written).toContain("answered 502: ?]0;PWNED??[2J?2J?it is away")
+        for (const command of ["PWNED\u0007", "\u009b"]) expect(written).not.toContain(command)
       })),
     90_000
   )

@@ -38,6 +38,13 @@ describe("route-llm validate", () => {
       })
       const { code, stdout } = yield* promised(() => routeLlm(["validate", "--config", path, "--json"]))
       expect([code, JSON.parse(stdout)]).toEqual([0, { source: path, valid: true, issues: [] }])
+      const loud = yield* written("providers: [{ name: \"a\\ab\\u202ec\", adapter: groq, api_key: k }]\n")
+      const named = yield* promised(() => routeLlm(["validate", "--config", loud]))
+      expect(named).toMatchObject({ code: 0, stdout: `${loud} holds. Providers: a?b?c.\n` })
+      const wrongKey = yield* written("providers: []\n\"a\\ab\\nc\": 1\n")
+      const refused = yield* promised(() => routeLlm(["validate", "--config", wrongKey]))
+      expect(refused.code).toBe(1)
+      expect(refused.stderr).toMatch(/^\S+:2:1: .*a\?b\?c.*: unknown key.*\n$/)
     })), 60_000)
 
   it("says everything that is wrong, by line and column, on stderr or as JSON", () =>

@@ -8,7 +8,7 @@ export class App {
   #server: Server | undefined
   readonly #readers = new Set<ServerResponse>()
   #port = 0
-  #newest: StatusReport | undefined
+  #newest: object | undefined
 
   static async start(): Promise<App> {
     const app = new App()
@@ -43,14 +43,19 @@ export class App {
     })
   }
 
-  /** Also what a page that comes later sees first. */
-  report(newest: StatusReport): void {
+  /** Also what a page that comes later sees first; any object, as an application of another version may send. */
+  report(newest: object): void {
     this.#newest = newest
     this.#write(frame("status", newest))
   }
 
   tell(...events: ReadonlyArray<RouterEvent>): void {
     this.#write(events.map((event) => frame(event._tag, event)).join(""))
+  }
+
+  /** In place of a report, as long as there is none. */
+  unavailable(data: unknown): void {
+    this.#write(frame("unavailable", data))
   }
 
   #write(text: string): void {

@@ -105,6 +105,27 @@ describe("Board", () => {
     expect(board.missed.value).toBe(0)
   })
 
+  it("has the newest move of each circuit read out, also while its lines are held", () => {
+    const board = new Board()
+    board.showReport(reportAt(0, {}), 0)
+    board.pause(true)
+    const move = (provider: string, from: "closed" | "open", to: "open" | "half_open") =>
+      board.showEvent({ _tag: "CircuitMoved", provider, from, to, timestamp: startedAt + 1_000 })
+    const moves = () => board.moves.value.map((event) => event._tag === "CircuitMoved" && [event.provider, event.to])
+    move("openai", "closed", "open")
+    move("groq", "closed", "open")
+    move("openai", "open", "half_open")
+    for (let second = 0; second < 300; second++) board.showEvent(attemptAt(second))
+    board.flush()
+    expect(moves()).toEqual([["openai", "half_open"], ["groq", "open"]])
+    board.showEvent(attemptAt(300))
+    board.flush()
+    expect(moves()).toHaveLength(2)
+    move("groq", "open", "half_open")
+    board.flush()
+    expect(moves()).toEqual([["groq", "half_open"]])
+  })
+
   it("forgets what it knew of a router that was started anew", () => {
     const board = new Board()
     board.showReport(reportAt(1, {}), 0)

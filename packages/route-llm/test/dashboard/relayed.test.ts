@@ -101,6 +101,19 @@ it.effect("never passes on an event that was cut off, says what happened, and tr
     expect(there.asked.length).toBe(3)
   }))
 
+it.effect("gives up an app that sends a line or an event without an end, and takes long ones that have one", () =>
+  Effect.gen(function*() {
+    const long = "x".repeat(1_500_000)
+    const told = lost("The app sends what is no stream of events.")
+    for (const piece of [long, `data: ${long}\n`]) {
+      const endless = app({ pieces: Array(8).fill(piece), ends: "never" })
+      expect(yield* first(1, endless)).toEqual({ events: [told], seconds: 0 })
+    }
+    const event = `data: ${long}\n\n`
+    const { events: passed } = yield* first(4, app({ pieces: Array(4).fill(event), ends: "never" }))
+    expect(passed.map((text) => text === event)).toEqual([true, true, true, true])
+  }))
+
 it.effect("takes an app that has said nothing for ten seconds for lost, connected or not", () =>
   Effect.gen(function*() {
     const silent = app({ pieces: [events[0]!], ends: "never" })
@@ -113,12 +126,17 @@ it.effect("takes an app that has said nothing for ten seconds for lost, connecte
 
 it.effect("tells a refusal and a web page from events, and keeps what it was given to itself", () =>
   Effect.gen(function*() {
-    const there = app({ status: 401 }, { contentType: "text/html", pieces: ["<p>Sign in</p>\n\n"] })
-    const { events: told } = yield* first(2, there)
+    const there = app(
+      { status: 401 },
+      { contentType: "text/html", pieces: ["<p>Sign in</p>\n\n"] },
+      new TypeError("Headers.append: \"Bearer canary\" is an invalid header value.")
+    )
+    const { events: told } = yield* first(3, there)
     expect(told).toEqual([
       lost("http://app/llm answers 401."),
-      lost("http://app/llm answers with something else than events.")
+      lost("http://app/llm answers with something else than events."),
+      lost("http://app/llm does not answer (the connection broke).")
     ])
-    expect(there.asked.map((headers) => headers.get("authorization"))).toEqual(["Bearer canary", "Bearer canary"])
+    expect(there.asked.map((headers) => headers.get("authorization"))).toEqual(Array(3).fill("Bearer canary"))
     expect(told.join("")).not.toContain("canary")
   }))

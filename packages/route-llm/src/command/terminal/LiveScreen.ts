@@ -6,10 +6,16 @@
 import { Deferred, Effect, Queue, type Scope, Stream } from "effect"
 import { writeSync } from "node:fs"
 
+/** In cells. */
+export interface Size {
+  readonly columns: number
+  readonly rows: number
+}
+
 export interface LiveScreen {
   /** Draws the lines, as many as there is room for. */
   readonly draw: (
-    frame: (size: { readonly columns: number; readonly rows: number }) => ReadonlyArray<string>
+    frame: (size: Size) => ReadonlyArray<string>
   ) => Effect.Effect<void>
   /** Whenever the picture is no longer what was drawn: another size, or back from the background. */
   readonly stale: Stream.Stream<void>

@@ -1,3 +1,4 @@
+import stringWidth from "string-width"
 import type { Paint, Style } from "./style.ts"
 
 /** Text in pieces, each with its look. */
@@ -13,8 +14,22 @@ export interface Column {
   readonly cells: ReadonlyArray<Cell>
 }
 
-/** Signs, as a terminal of one cell a sign counts them. */
-const widthOf = (text: string): number => [...text].length
+/** Cells of a terminal: a sign of Chinese or Japanese takes two, and so does an emoji, of however many signs it is made. */
+const widthOf = (text: string): number => stringWidth(text)
+
+const segmenter = new Intl.Segmenter("en")
+
+/** As much of the beginning as has room, in signs as people count them. */
+const taken = (text: string, width: number): string => {
+  let left = width
+  let end = 0
+  for (const { index, segment } of segmenter.segment(text)) {
+    left -= widthOf(segment)
+    if (left < 0) break
+    end = index + segment.length
+  }
+  return text.slice(0, end)
+}
 
 const cellWidth = (cell: Cell): number => cell.reduce((sum, [, text]) => sum + widthOf(text), 0)
 
@@ -43,9 +58,10 @@ export const clip = (cell: Cell, width: number): Cell => {
   let left = Math.max(width - 1, 0)
   const pieces: Array<readonly [Style, string]> = []
   for (const [style, text] of cell) {
-    const taken = [...text].slice(0, left).join("")
-    left -= widthOf(taken)
-    pieces.push([style, taken])
+    const begin = taken(text, left)
+    pieces.push([style, begin])
+    if (begin !== text) break
+    left -= widthOf(begin)
   }
   return width <= 0 ? [] : [...pieces, ["dim", "…"]]
 }
@@ -63,7 +79,7 @@ const trimmed = (cell: Cell): Cell => {
   return trimmed(cell.slice(0, -1))
 }
 
-/** A line a row, under the titles; at most `width` signs each. */
+/** A line a row, under the titles; at most `width` cells of the terminal each. */
 export const layOut = (all: ReadonlyArray<Column>, width: number, paint: Paint): ReadonlyArray<string> => {
   const columns = fitting(all.filter(({ cells }) => cells.some((cell) => cellWidth(cell) > 0)), width)
   const line = (cellOf: (column: Column) => Cell): string => {

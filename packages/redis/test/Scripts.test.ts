@@ -5,7 +5,7 @@ import { Context } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeKeys } from "../src/internal/keys.ts"
 import { layoutOf, makeScripts, type Script } from "../src/internal/scripts.ts"
-import { encodeItem, encodeProviders, encodeQuestion } from "../src/internal/wire.ts"
+import { encodeItem, encodeProviders, encodeQuestion, firstProviderKey, rowOfDoubles } from "../src/internal/wire.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -17,6 +17,7 @@ const leases = keys.leases("me")
 
 /** Nothing declared. */
 const limits = encodeProviders([{ name: "a", model: "m", limits: {}, weight: 1, counting: countEverything }])
+
 /** Ten tokens in, twenty out, of the first and only provider. */
 const request = encodeQuestion([1, 1, 0, 0, 1], [[1, 10, 20, 0]])
 
@@ -25,38 +26,64 @@ const soon = String(Date.now() + 600_000)
 describe.skipIf(skips("own"))("the scripts", () => {
   const rig = suiteRig(redisServer(), ({ flush }) => flush)
 
-  /** The first row of what the script answers. */
-  const run = async ({ text }: Script, all: ReadonlyArray<string>, args: ReadonlyArray<string | Buffer>) => {
-    const reply = await rig().client.callBuffer("eval", [text, String(all.length), ...all, ...args])
-    const main: unknown = Array.isArray(reply) ? reply[0] : undefined
-    if (!Buffer.isBuffer(main)) throw new Error("no row of figures")
-    return Array.from({ length: 7 }, (_, at) => at * 8 < main.length ? main.readDoubleLE(at * 8) : Number.NaN)
+  const clockKey = "clock"
+
+  /** The same script by a clock in the test's hand. */
+  const byHand = ({ text }: Script): string =>
+    text.replace(/local t = call\('TIME'\)\n.*/, `local clock = tonumber(call('GET', '${clockKey}'))`)
+
+  const all = [keys.meta, leases, keys.waiting, keys.instances, provider]
+
+  interface Call {
+    /** The birth of the state, and when the provider was made, as the instance knows them. */
+    readonly born?: number
+    readonly made?: number
+    readonly clockMs?: number
   }
 
-  const beat = async (): Promise<number> => {
-    const all = [keys.meta, leases, keys.waiting, provider, keys.instances]
-    const [, born = Number.NaN] = await run(scripts.snapshot, all, ["me", "1", "100", "10000", "a"])
+  const answer = async (script: Script, { born, clockMs, made = 0 }: Call, args: ReadonlyArray<string | Buffer>) => {
+    if (clockMs !== undefined) await rig().client.set(clockKey, clockMs)
+    const text = clockMs === undefined ? script.text : byHand(script)
+    const first = ["me", "1", String(born ?? Number.NaN), rowOfDoubles([made])]
+    const reply = await rig().client.callBuffer("eval", [text, String(all.length), ...all, ...first, ...args])
+    const main: unknown = Array.isArray(reply) ? reply[0] : undefined
+    if (!Buffer.isBuffer(main)) throw new Error("no row of figures")
+    return main
+  }
+
+  /** The first figures of what the script answers. */
+  const run = async (script: Script, call: Call, args: ReadonlyArray<string | Buffer>) => {
+    const main = await answer(script, call, args)
+    return Array.from({ length: 8 }, (_, at) => at * 8 < main.length ? main.readDoubleLE(at * 8) : Number.NaN)
+  }
+
+  const beat = async (call: Call = {}): Promise<number> => {
+    const [, born = Number.NaN] = await run(scripts.snapshot, call, ["100", "10000", "a"])
     return born
   }
 
-  /** The code: 0 asked, 1 late, 2 of another birth; then who was chosen. */
-  const reserve = async (lease: string, born: number, deadline = soon) => {
-    const args = ["me", "1", deadline, String(born), "0", limits, request, "a", lease]
-    const [, , code, , chosen] = await run(scripts.reserve, [keys.meta, leases, keys.waiting, provider], args)
+  /** The code: 0 asked, 1 late, 2 of another birth, 3 dead; then who was chosen. */
+  const reserve = async (lease: string, born: number, deadline = soon, call: Call = {}) => {
+    const [, , code, , chosen] = await run(scripts.reserve, { born, ...call }, [
+      deadline,
+      "0",
+      limits,
+      request,
+      "a",
+      lease
+    ])
     return [code, chosen]
   }
 
-  const settle = (lease: string, born: number, number: number) =>
-    run(scripts.settle, [keys.meta, leases, keys.waiting, provider], [
-      "me",
-      "1",
+  const settle = (lease: string, born: number, number: number, granted = born) =>
+    run(scripts.settle, { born }, [
       "0",
-      String(born),
       lease,
       encodeItem({
         kind: 1,
-        key: 4,
+        key: firstProviderKey,
         number,
+        born: granted,
         pin: 0,
         inputTokens: 10,
         outputTokens: 20,
@@ -108,8 +135,91 @@ describe.skipIf(skips("own"))("the scripts", () => {
     await settle("l1", born, 1)
     expect(await held()).toEqual({ inFlight: 0, requests: 1, output: 7 })
     // Granted by the instance itself while Redis was away: no lease holds it.
-    await settle("own", born, 2)
-    await settle("own", born, 2)
+    await settle("own", born, 2, Number.NaN)
+    await settle("own", born, 2, Number.NaN)
     expect(await held()).toEqual({ inFlight: 0, requests: 2, output: 14 })
+  })
+
+  it("count a call whose settlement was overtaken by another's", async () => {
+    const born = await beat()
+    await reserve("l1", born)
+    await reserve("l2", born)
+    await settle("l2", born, 2)
+    await settle("l1", born, 1)
+    expect(await held()).toEqual({ inFlight: 0, requests: 2, output: 14 })
+  })
+
+  it("answer a crowd that was sent twice as the first time, with all that a refusal shows", async () => {
+    const born = await beat()
+    const one = encodeProviders([{
+      name: "a",
+      model: "m",
+      limits: { requests: 1 },
+      weight: 1,
+      counting: countEverything
+    }])
+    const crowd = () =>
+      answer(scripts.reserve, { born }, [soon, "0", one, Buffer.concat([request, request]), "a", "l1", "l2"])
+    const [first, second] = [await crowd(), await crowd()]
+    expect(second.length).toBe(first.length)
+    expect([32, 64].map((at) => second.readDoubleLE(at))).toEqual([1, 0])
+    expect(await held()).toEqual({ inFlight: 1, requests: 0, output: 0 })
+  })
+
+  it("take a provider's row that is gone for a state that is lost, whoever has met it", async () => {
+    const born = await beat()
+    const row = await rig().client.getBuffer(provider)
+    const made = row!.readDoubleLE(fields.made * 8)
+    expect(await reserve("l1", born, soon, { made })).toEqual([0, 1])
+    await rig().client.del(provider)
+    expect(await reserve("l2", born, soon, { made })).toEqual([2, NaN])
+    // Nobody goes on with the old one, and whoever begins anew finds nothing of it.
+    expect(await reserve("l3", born)).toEqual([2, NaN])
+    expect(await beat()).toBeGreaterThan(born)
+    expect(await held()).toEqual({ inFlight: 0, requests: 0, output: 0 })
+  })
+
+  it("take leases that are gone for a state that is lost, and who is not known any more for dead", async () => {
+    const born = await beat()
+    await reserve("l1", born)
+    await rig().client.del(leases)
+    expect(await reserve("l2", born)).toEqual([2, NaN])
+    const reborn = await beat()
+    expect(reborn).toBeGreaterThan(born)
+    // What an earlier state held is nobody's any more.
+    expect(await held()).toEqual({ inFlight: 0, requests: 0, output: 0 })
+    await rig().client.del(leases, keys.instances)
+    expect(await reserve("l3", reborn)).toEqual([3, NaN])
+    expect(await rig().client.exists(leases)).toBe(0)
+  })
+
+  it("go on with the time where the clock jumps back, also from one moment to the next", async () => {
+    const born = await beat({ clockMs: 1_000_000 })
+    const times: Array<number> = []
+    for (const clockMs of [1_000_100, 990_000, 990_010, 990_020, 990_100]) {
+      times.push(
+        (await answer(scripts.reserve, { born, clockMs }, ["1e300", "0", limits, request, "a", `l${clockMs}`]))
+          .readDoubleLE(0)
+      )
+    }
+    expect(times.slice(1).map((time) => time - times[1]!)).toEqual([0, 10, 20, 100])
+    expect(times[1]).toBeGreaterThanOrEqual(1_000_000)
+  })
+
+  it("send one call of last resort at a time, also where the next comes in the next millisecond", async () => {
+    const clockMs = 1_000_000
+    const born = await beat({ clockMs })
+    const out = (number: number) => encodeItem({ kind: 3, key: firstProviderKey, number, pin: 0, benchMs: 60_000 })
+    await run(scripts.settle, { born, clockMs }, ["0", "", out(1), "a"])
+    await rig().client.setrange(provider, fields.forced * 8, Buffer.alloc(8).toString("latin1"))
+    const ask = (lease: string, atMs: number) => reserve(lease, born, "1e300", { clockMs: atMs })
+    // The moment was noted just now, and is not again.
+    await beat({ born, clockMs: clockMs + 4_990 })
+    expect(await ask("l1", clockMs + 5_000)).toEqual([0, 1])
+    // Its probe is over, and what is out again was not out before.
+    await run(scripts.settle, { born, clockMs: clockMs + 5_001 }, ["0", "", out(2), "a"])
+    await rig().client.setrange(provider, fields.forced * 8, Buffer.alloc(8).toString("latin1"))
+    await rig().client.setrange(provider, fields.outSinceMs * 8, Buffer.alloc(8).toString("latin1"))
+    expect(await ask("l2", clockMs + 5_002)).toEqual([0, 0])
   })
 })

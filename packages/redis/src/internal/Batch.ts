@@ -7,7 +7,7 @@ import { failureClasses, outcomeOf, rowOf, wordRows } from "@route-llm/core/kern
 import type { ItemName } from "./item.ts"
 import type { Keys } from "./keys.ts"
 import type { Argument } from "./Store.ts"
-import { addressed, declaredOf, encodeItem } from "./wire.ts"
+import { addressed, declaredOf, encodeItem, firstProviderKey } from "./wire.ts"
 
 /** In one script call: Redis does nothing else meanwhile. */
 const batchSize = 128
@@ -21,15 +21,17 @@ export interface Item {
   /** As `encodeItem` makes it. */
   readonly row: Buffer
   readonly sessionId?: string | undefined
+  /** Hears whether Redis has taken it. */
+  readonly done?: ((taken: boolean) => void) | undefined
 }
 
 export interface Numbered extends Item {
   readonly number: number
 }
 
-/** What a batch is on the wire. `specs`: whose rows come back, in this order. */
+/** What a batch is on the wire, after what every call begins with. `specs`: whose rows come back, in this order. */
 export interface EncodedBatch {
-  readonly keys: ReadonlyArray<string>
+  readonly pins: ReadonlyArray<string>
   readonly args: ReadonlyArray<Argument>
   readonly specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>
 }
@@ -40,6 +42,16 @@ export class Batches {
 
   get length(): number {
     return this.#items.length
+  }
+
+  /** What was not sent yet, the oldest first. */
+  get waiting(): ReadonlyArray<Numbered> {
+    return this.#items
+  }
+
+  /** The newest number there is. */
+  get newest(): number {
+    return this.#numbers
   }
 
   add(item: Item): void {
@@ -73,33 +85,21 @@ export class Batches {
  */
 export const encodeBatch = (
   items: ReadonlyArray<Numbered>,
-  options: {
-    readonly keys: Keys
-    readonly instance: string
-    readonly full: boolean
-    readonly born: number
-    readonly known: ReadonlyArray<ProviderSpec>
-  }
+  { keys, known }: { readonly keys: Keys; readonly known: ReadonlyArray<ProviderSpec> }
 ): EncodedBatch => {
-  const { born, instance, keys } = options
   const specs = new Map<string, Pick<ProviderSpec, "name" | "model">>()
-  const all = items.some(({ spec }) => spec === undefined) ? options.known : []
+  const all = items.some(({ spec }) => spec === undefined) ? known : []
   for (const spec of all) specs.set(keys.provider(spec), spec)
   for (const { spec } of items) if (spec !== undefined) specs.set(keys.provider(spec), spec)
   const providers = [...specs.keys()]
   const sessions = [...new Set(items.flatMap(({ sessionId }) => sessionId ?? []))]
-  const first = 3
-  const args: Array<Argument> = [instance, String(providers.length), options.full ? "1" : "0", String(born)]
+  const args: Array<Argument> = []
   for (const { lease, number, row, sessionId, spec } of items) {
-    const key = spec === undefined ? 0 : providers.indexOf(keys.provider(spec)) + first + 1
-    const pin = sessionId === undefined ? 0 : sessions.indexOf(sessionId) + first + providers.length + 1
+    const key = spec === undefined ? 0 : firstProviderKey + providers.indexOf(keys.provider(spec))
+    const pin = sessionId === undefined ? 0 : firstProviderKey + providers.length + sessions.indexOf(sessionId)
     args.push(lease, addressed(row, { number, key, pin }), spec?.name ?? "")
   }
-  return {
-    keys: [keys.meta, keys.leases(instance), keys.waiting, ...providers, ...sessions.map(keys.pin)],
-    args,
-    specs: [...specs.values()]
-  }
+  return { pins: sessions.map(keys.pin), args, specs: [...specs.values()] }
 }
 
 /** The rows of which a vendor can say something. */

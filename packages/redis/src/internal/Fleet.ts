@@ -16,6 +16,13 @@ const mostDead = 16
 
 const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? list.map(String) : []
 
+/** Redis is back: since when, by this process's clock and by its own, and up to which number there was something to tell. */
+interface Back {
+  readonly localMs: number
+  readonly serverMs: number
+  readonly number: number
+}
+
 export class Fleet {
   #strays = new Set<string>()
   #dead: ReadonlyArray<string> = []
@@ -23,8 +30,7 @@ export class Fleet {
   #contributedTo = Number.NaN
   /** Who was there when Redis was last heard of before it went. */
   #known: ReadonlyArray<string> = []
-  /** Since when Redis has been back, by this process's clock and by its own. */
-  #back: { readonly localMs: number; readonly serverMs: number } | undefined
+  #back: Back | undefined
   #hasLost = false
 
   constructor(readonly instance: Instance, readonly onMove: () => void) {}
@@ -96,21 +102,24 @@ export class Fleet {
         return done()
       }
       const { localMs, nowMs } = instance
-      const isSettled = this.#back !== undefined && this.#isSettled(this.#back)
-      this.#back ??= { localMs, serverMs: nowMs }
+      const back = this.#back
       this.#adopt()
       instance.flush(true)
-      instance.phase = "settling"
-      if (isSettled) this.#return()
+      this.#back ??= { localMs, serverMs: nowMs, number: instance.batches.newest }
+      // Heard of again, it may ask.
+      if (back !== undefined) instance.phase = "settling"
+      if (back !== undefined && this.#isSettled(back)) this.#return()
       done()
     }
+    if (this.#back === undefined) return this.refresh(answered)
     // It is heard of again only after it has told what it did.
-    if (this.#back === undefined) this.refresh(answered)
-    else this.beat(answered)
+    if (instance.hasTold(this.#back.number)) return this.beat(answered)
+    instance.flush(true)
+    done()
   }
 
   /** Whether everyone has told Redis what he did while it was away. */
-  #isSettled(back: { readonly localMs: number; readonly serverMs: number }): boolean {
+  #isSettled(back: Back): boolean {
     const { awaySinceMs, localMs, with_: { options, settings } } = this.instance
     const backMs = localMs - back.localMs
     if (backMs < this.settleInMs) return false
@@ -186,21 +195,15 @@ export class Fleet {
     done: (answer: Answer) => void
   ): void {
     const { instance } = this
-    const { id, keys, options } = instance.with_
+    const { keys, options } = instance.with_
     const { specs } = instance.mirror
     // What has ended here has ended there before this is read.
     instance.flush()
     instance.run(
       "snapshot",
-      [
-        keys.meta,
-        keys.leases(id),
-        keys.waiting,
-        ...specs.map(keys.provider),
-        keys.instances,
-        ...dead.map(keys.leases)
-      ],
-      [id, String(specs.length), flags, String(options.leaseTtl), ...specs.map(({ name }) => name), ...dead],
+      specs,
+      dead.map(keys.leases),
+      [flags, String(options.leaseTtl), ...specs.map(({ name }) => name), ...dead],
       (answer) => {
         if (answer._tag === "StoreFailure") return done(answer)
         const reader = instance.reader(answer.reply)

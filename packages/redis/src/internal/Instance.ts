@@ -3,7 +3,7 @@
  * how an answer of Redis is taken in. Synchronous; Effect begins above it.
  */
 import type { ProviderSpec, Reservation, RouterSettings, StateChange } from "@route-llm/core"
-import { monotonicMs } from "@route-llm/core/kernel"
+import { fields, monotonicMs } from "@route-llm/core/kernel"
 import type { Clock } from "effect"
 import { Batches, encodeBatch, type Item, type Numbered } from "./Batch.ts"
 import type { Keys } from "./keys.ts"
@@ -14,7 +14,7 @@ import { type Question, sendQuestions } from "./questions.ts"
 import type { Layout, Scripts } from "./scripts.ts"
 import { ServerClock } from "./ServerClock.ts"
 import { type Answer, type Argument, type Reply, type Store, StoreFailure } from "./Store.ts"
-import { decodeChanges, RowReader } from "./wire.ts"
+import { decodeChanges, isOnce, rowOfDoubles, RowReader } from "./wire.ts"
 
 /** A reservation that is not settled yet. */
 export interface Lease {
@@ -71,8 +71,17 @@ export class Instance {
   /** Called when the picture has changed: somebody in line may fit now. */
   onPicture: () => void = () => {}
   #ids = 0
-  #sending = 0
+  /** Sent, and not answered. */
+  readonly #underWay = new Set<ReadonlyArray<Numbered>>()
+  /** What is under way must not be overtaken. */
+  #isHeld = false
+  /** What was to be told when Redis came back is being sent. */
+  #isForced = false
   #isScheduled = false
+  /** When Redis made each row, and in which state. */
+  readonly #made = new Map<string, { readonly made: number; readonly born: number }>()
+  /** Of the state whose answer is being read. */
+  #answeredBorn = Number.NaN
   #questions: Array<Question> = []
   /** Of the command whose answer is being read. */
   #sentMs = 0
@@ -113,16 +122,27 @@ export class Instance {
     return this.with_.ownTime ? "1e300" : String(this.nowMs + this.with_.options.commandTimeout)
   }
 
-  /** Calls a script. `done` is told what it has answered, or that Redis has failed. */
+  /**
+   * Calls a script on these providers, with the keys and arguments that it has beside those of every call. `done` is told
+   * what it has answered, or that Redis has failed.
+   */
   run(
     script: keyof Scripts,
-    keys: ReadonlyArray<string>,
-    args: ReadonlyArray<Argument>,
+    specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>,
+    others: ReadonlyArray<string>,
+    more: ReadonlyArray<Argument>,
     done: (answer: Answer) => void
   ): void {
-    const { ownTime, scripts, store } = this.with_
+    const { id, keys, ownTime, scripts, store } = this.with_
     const sentMs = this.localMs
-    store.run(scripts[script], keys, ownTime ? [...args, String(sentMs)] : args, (answer) => {
+    const rows = specs.map(keys.provider)
+    const made = rowOfDoubles(rows.map((row) => {
+      const known = this.#made.get(row)
+      return known?.born === this.born ? known.made : 0
+    }))
+    const allKeys = [keys.meta, keys.leases(id), keys.waiting, keys.instances, ...rows, ...others]
+    const args = [id, String(rows.length), String(this.born), made, ...more, ...(ownTime ? [String(sentMs)] : [])]
+    store.run(scripts[script], allKeys, args, (answer) => {
       this.#sentMs = sentMs
       try {
         done(answer)
@@ -143,7 +163,8 @@ export class Instance {
     const nowMs = reader.double()
     if (!this.with_.ownTime) this.#serverClock.observe(nowMs, this.#sentMs, this.localMs)
     this.mirror.heardAtMs = this.localMs
-    return { nowMs, born: reader.double() }
+    this.#answeredBorn = reader.double()
+    return { nowMs, born: this.#answeredBorn }
   }
 
   /** Rows of these providers, in this order. */
@@ -157,6 +178,8 @@ export class Instance {
         continue
       }
       const record = reader.record(full)
+      const made = record.fields[fields.made] ?? 0
+      this.#made.set(this.with_.keys.provider({ name, model }), { made, born: this.#answeredBorn })
       if (provider !== undefined) this.mirror.load(provider, record, row)
     }
   }
@@ -191,36 +214,39 @@ export class Instance {
 
   /** Sends what is to be told now. While Redis is away it is kept; `force`: it may be back. */
   flush(force = false): void {
-    if (this.phase === "away" && !force) return
-    while (this.batches.length > 0) this.#send(this.batches.next(), () => {})
+    this.#isForced ||= force
+    while (this.batches.length > 0 && !this.#isHeld && (this.phase !== "away" || this.#isForced)) {
+      this.#send(this.batches.next())
+    }
+    if (this.batches.length === 0) this.#isForced = false
   }
 
-  /** Whether everything that was sent has been answered. */
-  get isAnswered(): boolean {
-    return this.#sending === 0
+  /** Whether Redis has taken everything up to this number. */
+  hasTold(number: number): boolean {
+    const [oldest] = this.batches.waiting
+    return (oldest?.number ?? Infinity) > number && [...this.#underWay].every(([first]) => first!.number > number)
   }
 
-  /** Sends one batch; `done` hears whether it was taken. */
-  #send(items: ReadonlyArray<Numbered>, done: (taken: boolean) => void): void {
-    const { id, keys } = this.with_
+  /** Others have ended the calls that are under way, and counted them as they were reserved. */
+  orphan(): void {
+    for (const lease of this.leases.values()) lease.born = Number.NaN
+  }
+
+  #send(items: ReadonlyArray<Numbered>): void {
+    const { keys } = this.with_
     const full = this.mirror.line.length > 0
-    const batch = encodeBatch(items, {
-      keys,
-      instance: id,
-      full,
-      born: this.born,
-      known: this.mirror.specs
-    })
+    const { args, pins, specs } = encodeBatch(items, { keys, known: this.mirror.specs })
     const sentTo = this.born
-    this.#sending++
-    let isOpen = true
-    this.run("settle", batch.keys, batch.args, (answer) => {
-      if (isOpen) this.#sending--
-      isOpen = false
+    this.#underWay.add(items)
+    if (items.some(({ row }) => isOnce(row))) this.#isHeld = true
+    this.run("settle", specs, pins, [full ? "1" : "0", ...args], (answer) => {
+      this.#underWay.delete(items)
+      if (items.some(({ row }) => isOnce(row))) this.#isHeld = false
       /** Not taken: once more, unless a new state has been told everything meanwhile, this with it. */
       const again = () => {
+        this.#isForced = false
         if (sentTo === this.born) this.batches.again(items)
-        done(false)
+        for (const { done } of items) done?.(false)
       }
       if (answer._tag === "StoreFailure") {
         again()
@@ -233,17 +259,18 @@ export class Instance {
         return this.checkBirth(born)
       }
       this.mirror.ledger.lastResortMs = reader.double()
-      this.load(reader, batch.specs, full)
+      this.load(reader, specs, full)
       this.tell(answer.reply, 1)
-      done(true)
+      for (const { done } of items) done?.(true)
+      this.flush()
       this.onPicture()
     })
   }
 
   /** Tells Redis this now; `done` hears whether it was taken. */
   sendNow(item: Item, done: (taken: boolean) => void): void {
+    this.batches.add({ ...item, done })
     this.flush()
-    this.#send([this.batches.numbered(item)], done)
   }
 
   /** A state that came into being after the one this instance knows has lost what that one held. */

@@ -6,7 +6,7 @@ import type { Demand, ProviderSpec, Reservation, RouteReason } from "@route-llm/
 import type { ProviderLedger } from "@route-llm/core/kernel"
 import type { Instance } from "./Instance.ts"
 import { type Reply, StoreFailure } from "./Store.ts"
-import { encodeProviders, encodeQuestion, type RowReader } from "./wire.ts"
+import { encodeProviders, encodeQuestion, firstProviderKey, type RowReader } from "./wire.ts"
 
 /** Redis does nothing else while it answers one call. */
 const mostInOneCall = 64
@@ -61,12 +61,12 @@ const callsOf = ({ with_: { keys } }: Instance, questions: ReadonlyArray<Questio
 }
 
 const send = (instance: Instance, call: Call): void => {
-  const { id, keys } = instance.with_
+  const { keys } = instance.with_
   const { questions, sessions, specs } = call
   const all = [...specs.keys()]
   const numbers = new Map(all.map((key, index) => [key, index + 1]))
   const places = new Map(instance.mirror.specs.map(({ name }, index) => [name, index]))
-  const firstPin = 4 + all.length
+  const firstPin = firstProviderKey + all.length
   const full = instance.mirror.line.length > 0
   const figures = questions.map(({ candidates, demand, mayBeLast }) =>
     encodeQuestion(
@@ -87,12 +87,10 @@ const send = (instance: Instance, call: Call): void => {
   )
   instance.run(
     "reserve",
-    [keys.meta, keys.leases(id), keys.waiting, ...all, ...sessions.map(keys.pin)],
+    [...specs.values()],
+    sessions.map(keys.pin),
     [
-      id,
-      String(all.length),
       instance.deadline,
-      String(instance.born),
       full ? "1" : "0",
       encodeProviders([...specs.values()]),
       Buffer.concat(figures),
@@ -107,7 +105,7 @@ const send = (instance: Instance, call: Call): void => {
   )
 }
 
-const codes = { late: 1, lost: 2 }
+const codes = { late: 1, lost: 2, dead: 3 }
 const ways = { lastResort: 1, pinned: 2 }
 
 /** What Redis says of one request. */
@@ -138,6 +136,10 @@ const takeIn = (
   const [code, lastResortMs] = [reader.double(), reader.double()]
   if (code === codes.late) return new StoreFailure({ reason: "timeout", detail: "it was held up for too long" })
   if (code === codes.lost) return new StoreFailure({ reason: "lost", detail: "it has lost the state" })
+  if (code === codes.dead) {
+    instance.orphan()
+    return new StoreFailure({ reason: "refused", detail: "this instance was taken for dead" })
+  }
   const { ledger } = instance.mirror
   const all = [...specs.values()]
   const decided = questions.map((question) => {

@@ -77,7 +77,9 @@ const fresh = ({ latency, outputPriorTokens }: RouterSettings): string => {
     ["inputRatio", "1"],
     ["outputMean", number(outputPriorTokens)],
     ["benchedUntilMs", "-math.huge"],
-    ["outSinceMs", "-math.huge"]
+    ["outSinceMs", "-math.huge"],
+    // Never before the state itself.
+    ["made", "max(now, born)"]
   ])
   return Object.keys(fields).map((name) => values.get(name) ?? "0").join(", ")
 }
@@ -95,6 +97,7 @@ const constants = (settings: RouterSettings, layout: Layout, time: TimeSource): 
     TIME: times[time],
     GRAIN: time === "caller" ? "0" : "50",
     HELDAT: number(fields.latelyRequests * 8),
+    MADEAT: number(fields.made * 8),
     OWNCLOCK: time === "caller" ? "1" : "0",
     WINDOW: number(settings.window),
     BUCKET: number(settings.window / layout.buckets),

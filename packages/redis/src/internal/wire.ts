@@ -19,7 +19,10 @@ import { dayCells, type Layout } from "./scripts.ts"
 export const declaredOf = (spec: ProviderSpec): ReadonlyArray<number> =>
   rows.map(({ dimension }) => spec.limits[dimension] ?? Number.POSITIVE_INFINITY)
 
-const rowOfDoubles = (values: ReadonlyArray<number>): Buffer => {
+/** Where the providers begin among the keys of every call, counted from 1. */
+export const firstProviderKey = 5
+
+export const rowOfDoubles = (values: ReadonlyArray<number>): Buffer => {
   const out = Buffer.allocUnsafe(values.length * 8)
   values.forEach((value, index) => out.writeDoubleLE(value, index * 8))
   return out
@@ -42,6 +45,10 @@ export const encodeItem = (item: Partial<Record<ItemName, number>>, tail: Readon
   tail.forEach((value, index) => out.writeDoubleLE(value, (itemNames.length + index) * 8))
   return out
 }
+
+/** Whether nothing but its number says that an item was told before: nothing may overtake it. */
+export const isOnce = (row: Buffer): boolean =>
+  row.readDoubleLE(itemFields.kind * 8) > 1 || Number.isNaN(row.readDoubleLE(itemFields.born * 8))
 
 /** The same item in this place of this batch. A copy: the one that was sent before may be under way still. */
 export const addressed = (row: Buffer, place: Readonly<Record<"number" | "key" | "pin", number>>): Buffer => {

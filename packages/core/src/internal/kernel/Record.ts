@@ -62,7 +62,9 @@ const fieldNames = [
   "lastError",
   "lastErrorAtMs",
   "dayRequests",
-  "dayTokens"
+  "dayTokens",
+  // When a shared store made the row: one that was lost and made anew is another one.
+  "made"
 ] as const
 
 const wordNames = [

@@ -1,8 +1,11 @@
 /**
  * What all scripts begin with: time, the router's own row (`meta`), the providers read, rolled and written.
  *
- * All have these in common: KEYS begin with meta, this instance's leases, the sign that somebody waits and the providers;
- * ARGV with the instance and how many providers there are.
+ * All have these in common: KEYS begin with meta, this instance's leases, the sign that somebody waits, the instances and
+ * the providers; ARGV with the instance, how many providers there are, the birth of the state as the instance knows it,
+ * and when each provider was made, as far as it knows.
+ *
+ * Everything is read before anything is written: what cannot be read leaves no half of a change behind.
  *
  * `p.name`, `m.name` and `q.name` stand for places in rows of numbers, `$NAME` for constants; see `../scripts.ts`.
  */
@@ -14,27 +17,48 @@ local n = tonumber(ARGV[2])
 local meta, rows = call('GET', KEYS[1]), {}
 local born, last, skew, resort = clock, -huge, 0, -huge
 if meta then born, last, skew, resort = undo('<dddd', meta) end
+local skewBefore, resortBefore = skew, resort
 -- Where the clock jumps back, time goes on from the last moment seen.
 if clock + skew < last then skew = last - clock end
 local now = clock + skew
 local bucket, day, quarter = floor(now / $BUCKET), floor(now / 600000), floor(now / $LATELYBUCKET)
 
--- How far a clock has jumped back is of interest only where it is far: the moment itself need not be exact.
+-- The moment itself need not be exact: how far a clock has jumped back is of interest only where it is far.
 local function remember()
   if not meta then call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL)
-  elseif now - last >= $GRAIN then call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort)) end
+  elseif skew ~= skewBefore or resort ~= resortBefore or now - last >= $GRAIN then
+    call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort))
+  end
 end
+
+-- Part of the state is gone, so all of it is: each instance says anew what it has used, and what is left is not read.
+local function renew()
+  born = now > born and now or born + 1
+  call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL)
+  rows = {}
+  for i = 5, n + 4 do rows[KEYS[i]] = '' end
+end
+
+local isKnown, isLost = tonumber(ARGV[3]) == born, false
+for i = 1, n do
+  local key = KEYS[i + 4]
+  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
+  local made = row ~= '' and undo('<d', row, $MADEAT + 1) or 0
+  -- Of an earlier state.
+  if made < born then row = '' end
+  rows[key] = row
+  local known = undo('<d', ARGV[4], i * 8 - 7)
+  isLost = isLost or (isKnown and known > 0 and known ~= made)
+end
+if isLost then renew() end
 
 -- The row as it stands; a provider that nobody has met is made.
 local function read(key)
-  if rows[key] then return rows[key] end
-  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
-  if row == '' then
-    row = pack('$ROW', $FRESH)
-    call('SET', key, row .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', $TTL)
+  if rows[key] == '' then
+    rows[key] = pack('$ROW', $FRESH)
+    call('SET', key, rows[key] .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', $TTL)
   end
-  rows[key] = row
-  return row
+  return rows[key]
 end
 
 local function write(key, p)
@@ -135,6 +159,9 @@ local function addLately(key, p, at, requests, input, output)
   p.latelyOutput = p.latelyOutput + output
 end
 
+-- Whoever may not publish is heard with the next heartbeat.
+local function publish(change) redis.pcall('PUBLISH', KEYS[1], cjson.encode({ ARGV[1], change })) end
+
 local changes = {}
 local circuits = { [0] = 'closed', [1] = 'open', [2] = 'half_open' }
 local function changed(...)
@@ -142,7 +169,7 @@ local function changed(...)
   change[#change + 1] = ('%.17g'):format(now)
   changes[#changes + 1] = cjson.encode(change)
   -- To the other instances; the reply has it for this one.
-  call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1], change }))
+  publish(change)
 end
 `
 

@@ -3,8 +3,7 @@
  * which they were sent, that may take it: `Admission.ts`, `LastResort.ts` and `Ledger.ts` of core.
  *
  * KEYS: as all, then the sessions' pins.
- * ARGV: as all, then the moment until which this is wanted, the birth of the state as the instance knows it, whether whole
- * windows are wanted, the providers' figures (7 limits, and whether `maxTokens` counts on arrival), the requests' (whether
+ * ARGV: as all, then the moment until which this is wanted, whether whole windows are wanted, the providers' figures (7 limits, and whether `maxTokens` counts on arrival), the requests' (whether
  * its lane leaves the reserve alone, whether it may be a last resort, whether it waits, which key is its session's pin,
  * how many candidates; of each its number among the providers, input, output, place in the caller's list), the providers'
  * names, the leases.
@@ -13,26 +12,40 @@
  * stand now; then what has changed.
  */
 export const reserve = `
--- Too late: whoever asked does not wait for it any more. Or the state was lost: first each says what it has used.
-local isLate = now > tonumber(ARGV[3])
-if isLate or born ~= tonumber(ARGV[4]) then return { pack('<dddd', now, born, isLate and 1 or 2, resort) } end
+-- 1, too late: whoever asked does not wait for it any more. 2, the state was lost: first each says what it has used.
+-- 3: the others have taken this instance for dead, and ended its calls.
+local function decline(code) return { pack('<dddd', now, born, code, resort) } end
+if now > tonumber(ARGV[5]) then return decline(1) end
+if born ~= tonumber(ARGV[3]) then return decline(2) end
 
-local full, limits, requests = ARGV[5] == '1', ARGV[6], ARGV[7]
-local firstLease = 8 + n
-local P, Ws, granted, moved = {}, {}, {}, {}
+local full, limits, requests = ARGV[6] == '1', ARGV[7], ARGV[8]
+local firstLease = 9 + n
+local P, Ws, granted, moved, pins = {}, {}, {}, {}, {}
 local answers, leases, isWaiting = {}, {}, false
+
+local before = call('HMGET', KEYS[2], '#', unpack(ARGV, firstLease, #ARGV - $OWNCLOCK))
+if not before[1] then
+  if not call('ZSCORE', KEYS[4], ARGV[1]) then return decline(3) end
+  renew()
+  return decline(2)
+end
+-- What is no pin says nothing.
+for index = n + 5, #KEYS do
+  local pin = redis.pcall('GET', KEYS[index])
+  if type(pin) == 'string' then pins[index] = pin end
+end
 
 local function look(i)
   local p = P[i]
   if not p then
-    p = { undo('$ROW', rows[KEYS[i + 3]]) }
+    p = { undo('$ROW', rows[KEYS[i + 4]]) }
     P[i] = p
   end
   return p
 end
 
 for i = 1, n do
-  local key = KEYS[i + 3]
+  local key = KEYS[i + 4]
   local _, dayHead, head, latelyHead = undo('<dddd', read(key))
   if bucket > head or day > dayHead or quarter > latelyHead then
     roll(key, look(i))
@@ -59,7 +72,7 @@ end
 local function hasRoom(i, input, output, common)
   local p = look(i)
   if p.word == 0 then return hasDeclaredRoom(i, p, input, output, common) end
-  local W = Ws[i] or words(KEYS[i + 3], p)
+  local W = Ws[i] or words(KEYS[i + 4], p)
   Ws[i] = W
   local declared = { undo('<ddddddd', limits, i * 64 - 63) }
   local counts, holds, need = counted(p), reserved(p), needs(1, input, output)
@@ -147,21 +160,21 @@ local function grant(request, i, input, output, how)
   p.inFlightRequests, p.inFlightInput = p.inFlightRequests + 1, p.inFlightInput + input
   p.inFlightOutput = p.inFlightOutput + output
   leases[#leases + 1] = ARGV[firstLease + request]
-  leases[#leases + 1] = pack('<dddd', now, input, output, p.epoch) .. KEYS[i + 3]
+  leases[#leases + 1] = pack('<dddd', now, input, output, p.epoch) .. KEYS[i + 4]
   if p.word % 2 == 1 then answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 1) .. taken(i, p, input, output)
   else answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 0) end
-  if p.circuit ~= from then changed('circuit', ARGV[7 + i], circuits[from], circuits[p.circuit]) end
+  if p.circuit ~= from then changed('circuit', ARGV[8 + i], circuits[from], circuits[p.circuit]) end
 end
 
 local function decide(request, at)
   local common, mayBeLast, waits, pin, count = undo('<ddddd', requests, at)
   at, common = at + 40, common == 1
   if pin > 0 then
-    local pinned = call('GET', KEYS[pin])
+    local pinned = pins[pin]
     if pinned and now < undo('<d', pinned) then
       for candidate = 0, count - 1 do
         local i, input, output = undo('<ddd', requests, at + candidate * 32)
-        if ARGV[7 + i] == pinned:sub(17) and admits(i, input, output, common) then
+        if ARGV[8 + i] == pinned:sub(17) and admits(i, input, output, common) then
           return grant(request, i, input, output, 2)
         end
       end
@@ -179,24 +192,24 @@ local function decide(request, at)
 end
 
 -- The batch was sent twice: what the first one was granted.
-local function repeated(before)
-  for request = 1, #before do
+local function repeated()
+  full = true
+  for request = 2, #before do
     local lease, i, epoch = before[request], 0, 0
     if lease then
       local at, _, _, granted = undo('<dddd', lease)
       now, epoch = at, granted
-      for each = 1, n do if KEYS[each + 3] == lease:sub(33) then i = each end end
+      for each = 1, n do if KEYS[each + 4] == lease:sub(33) then i = each end end
     end
-    answers[request] = pack('<dddd', i, epoch, 0, 0)
+    answers[#answers + 1] = pack('<dddd', i, epoch, 0, 0)
   end
 end
 
-local before, wasSent = call('HMGET', KEYS[2], unpack(ARGV, firstLease, #ARGV - $OWNCLOCK)), false
-for request = 1, #before do wasSent = wasSent or before[request] end
-if wasSent then repeated(before)
+local wasSent, at = false, 1
+for request = 2, #before do wasSent = wasSent or before[request] end
+if wasSent then repeated()
 else
-  local at = 1
-  for request = 0, #before - 1 do
+  for request = 0, #before - 2 do
     decide(request, at)
     at = at + 40 + 32 * undo('<d', requests, at + 32)
   end
@@ -205,7 +218,7 @@ else
 end
 
 for i, lately in pairs(granted) do
-  local key, p = KEYS[i + 3], P[i]
+  local key, p = KEYS[i + 4], P[i]
   addLately(key, p, now, lately[1], lately[2], lately[3])
   if p.word % 2 == 1 then call('SETRANGE', key, $WORDSAT, pack('$WORDS', unpack(Ws[i], 1, $WORDROWS * $WORDCOUNT))) end
   if not moved[i] then
@@ -217,11 +230,11 @@ for i, lately in pairs(granted) do
     rows[key] = rows[key]:sub(1, $HELDAT) .. held .. rows[key]:sub($HELDAT + 49)
   end
 end
-for i in pairs(moved) do write(KEYS[i + 3], P[i]) end
+for i in pairs(moved) do write(KEYS[i + 4], P[i]) end
 writeCells()
 remember()
 
 local out = { pack('<dddd', now, born, 0, resort), table.concat(answers) }
-for i = 1, n do show(out, KEYS[i + 3], full) end
+for i = 1, n do show(out, KEYS[i + 4], full) end
 return { table.concat(out), unpack(changes) }
 `

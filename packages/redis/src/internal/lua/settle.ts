@@ -2,20 +2,28 @@
  * A batch of settlements, each once; circuits moved by hand; what an instance did on its own while it could not ask.
  *
  * KEYS: as all, then the sessions' pins.
- * ARGV: as all, then whether whole windows are wanted, the birth of the state as the instance knows it, then of each item
- * its lease, its figures and its provider's name.
+ * ARGV: as all, then whether whole windows are wanted, then of each item its lease, its figures and its provider's name.
  * Answers a row of figures and the providers' rows as they stand after, then what has changed.
  */
 export const settle = `
 local gone, held = {}, {}
 
 -- The state was lost: first the instance says all that it has used, this with it.
-if born ~= tonumber(ARGV[4]) then return { pack('<ddd', now, born, resort) } end
+if born ~= tonumber(ARGV[3]) then return { pack('<ddd', now, born, resort) } end
+
+local ids = { '#' }
+for item = 6, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
+local stored = call('HMGET', KEYS[2], unpack(ids))
+if not stored[1] and call('ZSCORE', KEYS[4], ARGV[1]) then
+  renew()
+  return { pack('<ddd', now, born, resort) }
+end
+for each = 2, #ids do held[ids[each]] = stored[each] end
 
 local function pin(key, name)
-  local before = call('GET', key)
+  local before = redis.pcall('GET', key)
   local kept, elsewhere = name, 0
-  if before then
+  if type(before) == 'string' then
     local untilMs, others = undo('<dd', before)
     if now < untilMs and before:sub(17) ~= name and others == 0 then kept, elsewhere = before:sub(17), 1 end
   end
@@ -89,24 +97,27 @@ end
 
 -- The provider that a lease is of, if it is among the keys.
 local function keyOf(lease)
-  for index = 4, n + 3 do
+  for index = 5, n + 4 do
     if KEYS[index] == lease:sub(33) then return KEYS[index] end
   end
 end
 
--- What this instance has told before is beside its leases: an answer that it did not get makes it tell things again.
-local ids = { '#' }
+-- What has a lease counts once because it has. All else is told once by its number: the highest that was told is beside
+-- the leases, and no other batch is under way with one that has such.
+local told = tonumber(stored[1] or 0)
+
 for item = 5, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
 local stored = call('HMGET', KEYS[2], unpack(ids))
 for each = 2, #ids do held[ids[each]] = stored[each] end
 local told = tonumber(stored[1] or 0)
 
-for item = 5, #ARGV - $OWNCLOCK, 3 do
+for item = 6, #ARGV - $OWNCLOCK, 3 do
   local id, name = ARGV[item], ARGV[item + 2]
   local q = { undo('$ITEM', ARGV[item + 1]) }
   local tail = ARGV[item + 1]:sub($ITEMS * 8 + 1)
   local key = KEYS[q.key]
-  local isNew = q.number > told
+  local isOnce = q.kind > 1 or q.born ~= q.born
+  local isNew = not isOnce or q.number > told
   told = max(told, q.number)
   if not isNew then
     -- Nothing more is to be done.
@@ -160,7 +171,7 @@ for item = 5, #ARGV - $OWNCLOCK, 3 do
   else addDay(key, look(key), min(now, q.reservedAtMs), q.requests, q.input) end
 end
 
-for index = 4, n + 3 do look(KEYS[index]) end
+for index = 5, n + 4 do look(KEYS[index]) end
 save()
 remember()
 call('HSET', KEYS[2], '#', told)
@@ -168,9 +179,9 @@ if not stored[1] then call('PEXPIRE', KEYS[2], $TTL) end
 local ended = {}
 for id in pairs(gone) do ended[#ended + 1] = id end
 if #ended > 0 then call('HDEL', KEYS[2], unpack(ended)) end
-if call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
+if call('EXISTS', KEYS[3]) == 1 then publish() end
 
-local out, full = { pack('<ddd', now, born, resort) }, ARGV[3] == '1'
-for index = 4, n + 3 do show(out, KEYS[index], full) end
+local out, full = { pack('<ddd', now, born, resort) }, ARGV[5] == '1'
+for index = 5, n + 4 do show(out, KEYS[index], full) end
 return { table.concat(out), unpack(changes) }
 `

@@ -2,16 +2,21 @@
  * Every provider as it stands. Where it is also an instance's heartbeat: who else is there, and the end of the leases of
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
- * KEYS: as all, then the instances, and the leases of the dead.
+ * KEYS: as all, then the leases of the dead.
  * ARGV: as all, then flags, for how many ms an instance is believed to be there, the providers' names, the dead.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
  * instance's leases, and what has changed.
  */
 export const snapshot = `
-local beats, waits, leaves = ARGV[3]:byte(1) == 49, ARGV[3]:byte(2) == 49, ARGV[3]:byte(3) == 49
-local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], #KEYS - n - 4
+local beats, waits, leaves = ARGV[5]:byte(1) == 49, ARGV[5]:byte(2) == 49, ARGV[5]:byte(3) == 49
+local ttl, instances, dead = tonumber(ARGV[6]), KEYS[4], #KEYS - n - 4
+-- The instances know of this one, and its leases are gone: part of the state is.
+if beats and not leaves and isKnown and call('HEXISTS', KEYS[2], '#') == 0 and call('ZSCORE', instances, ARGV[1]) then
+  renew()
+end
+
 local names = {}
-for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 4] end
+for i = 1, n do names[KEYS[i + 4]] = ARGV[i + 6] end
 
 local function lost(lease)
   local reservedAtMs, input, output, epoch = undo('<dddd', lease)
@@ -31,14 +36,20 @@ local function lost(lease)
 end
 
 for index = 1, dead do
-  local id, key = ARGV[n + 4 + index], KEYS[n + 4 + index]
+  local id, key = ARGV[n + 6 + index], KEYS[n + 4 + index]
   local seen = call('ZSCORE', instances, id)
   if not seen or tonumber(seen) < now - ttl then
-    local leases, left = call('HGETALL', key), 0
+    -- What cannot be read holds nothing.
+    local leases, left = redis.pcall('HGETALL', key), 0
     for at = 1, #leases, 2 do
-      if leases[at] == '#' or lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
+      if leases[at] ~= '#' then
+        if lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
+      end
     end
-    if left == 0 then call('ZREM', instances, id) end
+    if left == 0 then
+      call('ZREM', instances, id)
+      call('DEL', key)
+    end
   end
 end
 
@@ -63,16 +74,16 @@ if beats then
   open = call('HKEYS', KEYS[2])
 end
 
-for i = 4, n + 3 do look(KEYS[i]) end
+for i = 5, n + 4 do look(KEYS[i]) end
 save()
 remember()
 call('PEXPIRE', KEYS[1], $TTL)
 
 local out = { pack('<ddd', now, born, resort) }
-for i = 4, n + 3 do
+for i = 5, n + 4 do
   call('PEXPIRE', KEYS[i], $TTL)
   show(out, KEYS[i], true)
 end
-if dead > 0 and call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
+if dead > 0 and call('EXISTS', KEYS[3]) == 1 then publish() end
 return { table.concat(out), alive, away, open, unpack(changes) }
 `

@@ -37,10 +37,23 @@ const spoilKeys = ({ client }: RedisServer) =>
     for (const key of await client.keys("*")) await client.multi().del(key).rpush(key, "spoilt").exec()
   })
 
+/** As an eviction takes them. */
+const lose = (pattern: string) => ({ client }: RedisServer) =>
+  Effect.promise(async () => client.del(...await client.keys(pattern)))
+
+/** One provider's row cannot be read for a while, and is gone then. */
+const spoilRow = ({ client }: RedisServer) =>
+  Effect.promise(async () => {
+    for (const key of await client.keys("*:provider:*")) await client.multi().del(key).rpush(key, "spoilt").exec()
+  })
+
 const outages: ReadonlyArray<Outage> = [
   { what: "is killed", breaks: ({ stop }) => stop, mends: ({ start }) => start, reason: "unreachable" },
   { what: "is frozen", breaks: ({ freeze }) => freeze, mends: ({ thaw }) => thaw, reason: "timeout" },
   { what: "loses everything", breaks: command("FLUSHALL"), mends: () => Effect.void, reason: "lost" },
+  { what: "loses a provider", breaks: lose("*:provider:*"), mends: () => Effect.void, reason: "lost" },
+  { what: "loses the calls under way", breaks: lose("*:leases:*"), mends: () => Effect.void, reason: "lost" },
+  { what: "has one value of a wrong type", breaks: spoilRow, mends: lose("*:provider:*"), reason: "refused" },
   { what: "has values of a wrong type", breaks: spoilKeys, mends: command("FLUSHALL"), reason: "refused" },
   {
     what: "becomes a replica, and read-only",

@@ -39,6 +39,10 @@ local function renew()
   for i = 5, n + 4 do rows[KEYS[i]] = '' end
 end
 
+-- The instances know of this one, and its leases are gone: part of the state is. It is heard of again when it has told
+-- what it knows.
+local function hasLostLeases() return call('ZREM', KEYS[4], ARGV[1]) == 1 end
+
 local isKnown, isLost = tonumber(ARGV[3]) == born, false
 for i = 1, n do
   local key = KEYS[i + 4]

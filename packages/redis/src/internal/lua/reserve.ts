@@ -25,7 +25,7 @@ local answers, leases, isWaiting = {}, {}, false
 
 local before = call('HMGET', KEYS[2], '#', unpack(ARGV, firstLease, #ARGV - $OWNCLOCK))
 if not before[1] then
-  if not call('ZSCORE', KEYS[4], ARGV[1]) then return decline(3) end
+  if not hasLostLeases() then return decline(3) end
   renew()
   return decline(2)
 end
@@ -160,7 +160,7 @@ local function grant(request, i, input, output, how)
   p.inFlightRequests, p.inFlightInput = p.inFlightRequests + 1, p.inFlightInput + input
   p.inFlightOutput = p.inFlightOutput + output
   leases[#leases + 1] = ARGV[firstLease + request]
-  leases[#leases + 1] = pack('<dddd', now, input, output, p.epoch) .. KEYS[i + 4]
+  leases[#leases + 1] = pack('<ddddd', now, input, output, p.epoch, born) .. KEYS[i + 4]
   if p.word % 2 == 1 then answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 1) .. taken(i, p, input, output)
   else answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 0) end
   if p.circuit ~= from then changed('circuit', ARGV[8 + i], circuits[from], circuits[p.circuit]) end
@@ -199,7 +199,7 @@ local function repeated()
     if lease then
       local at, _, _, granted = undo('<dddd', lease)
       now, epoch = at, granted
-      for each = 1, n do if KEYS[each + 4] == lease:sub(33) then i = each end end
+      for each = 1, n do if KEYS[each + 4] == lease:sub(41) then i = each end end
     end
     answers[#answers + 1] = pack('<dddd', i, epoch, 0, 0)
   end

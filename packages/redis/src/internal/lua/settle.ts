@@ -6,7 +6,7 @@
  * Answers a row of figures and the providers' rows as they stand after, then what has changed.
  */
 export const settle = `
-local gone, held = {}, {}
+local gone, held, stale = {}, {}, {}
 
 -- The state was lost: first the instance says all that it has used, this with it.
 if born ~= tonumber(ARGV[3]) then return { pack('<ddd', now, born, resort) } end
@@ -14,11 +14,16 @@ if born ~= tonumber(ARGV[3]) then return { pack('<ddd', now, born, resort) } end
 local ids = { '#' }
 for item = 6, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
 local stored = call('HMGET', KEYS[2], unpack(ids))
-if not stored[1] and call('ZSCORE', KEYS[4], ARGV[1]) then
+if not stored[1] and hasLostLeases() then
   renew()
   return { pack('<ddd', now, born, resort) }
 end
-for each = 2, #ids do held[ids[each]] = stored[each] end
+for each = 2, #ids do
+  local id, lease = ids[each], stored[each]
+  if lease and undo('<d', lease, 33) == born then held[id] = lease
+  -- Of an earlier state: it holds nothing any more.
+  elseif lease then stale[id] = true end
+end
 
 local function pin(key, name)
   local before = redis.pcall('GET', key)
@@ -98,7 +103,7 @@ end
 -- The provider that a lease is of, if it is among the keys.
 local function keyOf(lease)
   for index = 5, n + 4 do
-    if KEYS[index] == lease:sub(33) then return KEYS[index] end
+    if KEYS[index] == lease:sub(41) then return KEYS[index] end
   end
 end
 
@@ -108,7 +113,12 @@ local told = tonumber(stored[1] or 0)
 
 for item = 5, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
 local stored = call('HMGET', KEYS[2], unpack(ids))
-for each = 2, #ids do held[ids[each]] = stored[each] end
+for each = 2, #ids do
+  local id, lease = ids[each], stored[each]
+  if lease and undo('<d', lease, 33) == born then held[id] = lease
+  -- Of an earlier state: it holds nothing any more.
+  elseif lease then stale[id] = true end
+end
 local told = tonumber(stored[1] or 0)
 
 for item = 6, #ARGV - $OWNCLOCK, 3 do
@@ -143,7 +153,7 @@ for item = 6, #ARGV - $OWNCLOCK, 3 do
     end
   elseif q.kind == 2 then
     if not held[id] then
-      held[id] = pack('<dddd', q.reservedAtMs, q.inputTokens, q.outputTokens, q.epoch) .. key
+      held[id] = pack('<ddddd', q.reservedAtMs, q.inputTokens, q.outputTokens, q.epoch, born) .. key
       call('HSET', KEYS[2], id, held[id])
       local p, found = look(key)
       hold(p, q.inputTokens, q.outputTokens, 1)
@@ -178,6 +188,7 @@ call('HSET', KEYS[2], '#', told)
 if not stored[1] then call('PEXPIRE', KEYS[2], $TTL) end
 local ended = {}
 for id in pairs(gone) do ended[#ended + 1] = id end
+for id in pairs(stale) do if not held[id] then ended[#ended + 1] = id end end
 if #ended > 0 then call('HDEL', KEYS[2], unpack(ended)) end
 if call('EXISTS', KEYS[3]) == 1 then publish() end
 

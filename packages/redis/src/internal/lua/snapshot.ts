@@ -10,17 +10,16 @@
 export const snapshot = `
 local beats, waits, leaves = ARGV[5]:byte(1) == 49, ARGV[5]:byte(2) == 49, ARGV[5]:byte(3) == 49
 local ttl, instances, dead = tonumber(ARGV[6]), KEYS[4], #KEYS - n - 4
--- The instances know of this one, and its leases are gone: part of the state is.
-if beats and not leaves and isKnown and call('HEXISTS', KEYS[2], '#') == 0 and call('ZSCORE', instances, ARGV[1]) then
-  renew()
-end
+if beats and not leaves and isKnown and call('HEXISTS', KEYS[2], '#') == 0 and hasLostLeases() then renew() end
 
 local names = {}
 for i = 1, n do names[KEYS[i + 4]] = ARGV[i + 6] end
 
 local function lost(lease)
-  local reservedAtMs, input, output, epoch = undo('<dddd', lease)
-  local key = lease:sub(33)
+  local reservedAtMs, input, output, epoch, granted = undo('<ddddd', lease)
+  -- Of an earlier state: it holds nothing any more.
+  if granted ~= born then return true end
+  local key = lease:sub(41)
   local name = names[key]
   -- A provider that this instance does not know is left to one that does.
   if not name then return false end

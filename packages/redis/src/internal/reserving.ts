@@ -9,6 +9,7 @@ import { inLine } from "./inLine.ts"
 import type { Instance } from "./Instance.ts"
 import { waitForLimit } from "./largerThanShare.ts"
 import type { LineRunner, Signal } from "./LineRunner.ts"
+import type { Listener } from "./Listener.ts"
 import { pause } from "./pause.ts"
 import { StoreFailure } from "./Store.ts"
 
@@ -18,8 +19,9 @@ const moved: Signal = { _tag: "Moved" }
 const again: Asked = { _tag: "Away" }
 
 export const makeReserving = (
-  { alone, instance, shared }: {
+  { alone, instance, listener, shared }: {
     readonly instance: Instance
+    readonly listener: Listener
     readonly shared: LineRunner
     readonly alone: LineRunner
   }
@@ -55,13 +57,20 @@ export const makeReserving = (
   const reserveShared: Reserve = (demand, restore) =>
     Effect.suspend(() => {
       if (shared.line.isClosed) return Effect.succeed<Signal>({ _tag: "Closed" })
+      let { heard } = listener
+      const asking = (taken: Reservation | undefined) =>
+        Effect.suspend(() => {
+          heard = listener.heard
+          return ask(instance, demand, taken)
+        })
       const line = inLine(shared, demand, restore, {
         take: (reservation) => void mirror.hold(reservation),
-        confirm: (reservation) => ask(instance, demand, reservation),
-        giveBack: (reservation) => mirror.withdraw(reservation)
+        confirm: asking,
+        giveBack: (reservation) => mirror.withdraw(reservation),
+        joined: () => listener.joined(heard)
       })
       if (shared.line.length > 0) return line
-      return Effect.flatMap(ask(instance, demand, undefined), (asked): Effect.Effect<Signal> => {
+      return Effect.flatMap(asking(undefined), (asked): Effect.Effect<Signal> => {
         if (asked._tag === "Away") return Effect.succeed(moved)
         return asked._tag === "Refused" && demand.waitMs > 0 ? line : Effect.succeed(asked)
       })
@@ -78,7 +87,8 @@ export const makeReserving = (
       const decided = inLine(alone, own.demand(demand, instance.nowMs), restore, {
         take: (reservation) => granted(demand, reservation),
         confirm: (reservation) => confirmAlone(demand, reservation),
-        giveBack: giveBackAlone
+        giveBack: giveBackAlone,
+        joined: () => {}
       })
       return Effect.flatMap(decided, (signal) => waitForLimit({ alone, instance, restore }, demand, signal))
     })

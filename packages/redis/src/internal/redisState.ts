@@ -58,14 +58,15 @@ export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateServ
     const failure = yield* hello(beat)
     if (failure !== undefined) fleet.leave(failure)
     else instance.flush()
+    // Once no heartbeat says any more that this instance is there.
+    yield* Effect.addFinalizer(() => Effect.async<void>((resume) => fleet.close(() => resume(Effect.void))))
     yield* parts.subscribe(listener.hear)
     yield* keepInTouch(fleet, instance).pipe(Effect.forkScoped)
     yield* Effect.addFinalizer(() =>
       Effect.gen(function*() {
         yield* shared.step((nowMs) => shared.line.close(nowMs))
         yield* alone.step((nowMs) => alone.line.close(nowMs))
-        instance.flush()
-        yield* Effect.async<void>((resume) => fleet.close(() => resume(Effect.void)))
+        instance.close()
       })
     )
     return makeService({ instance, fleet, listener, shared, alone, changes: changes.values })

@@ -3,7 +3,7 @@
  */
 import type { Demand, Reservation, Restore } from "@route-llm/core"
 import { Effect } from "effect"
-import { ask, type Asked } from "./asking.ts"
+import { ask as askRedis, type Asked } from "./asking.ts"
 import { unusedItem } from "./Batch.ts"
 import { inLine } from "./inLine.ts"
 import type { Instance } from "./Instance.ts"
@@ -17,6 +17,7 @@ type Reserve = (demand: Demand, restore: Restore) => Effect.Effect<Signal>
 
 const moved: Signal = { _tag: "Moved" }
 const again: Asked = { _tag: "Away" }
+const closed: Asked = { _tag: "Closed" }
 
 export const makeReserving = (
   { alone, instance, listener, shared }: {
@@ -28,6 +29,13 @@ export const makeReserving = (
 ): { readonly reserveAlone: Reserve; readonly reserveShared: Reserve } => {
   const { mirror, own } = instance
   const { options } = instance.with_
+
+  /** Nobody is told that there is no room who was not asked for any more. */
+  const ask = (demand: Demand, taken: Reservation | undefined): Effect.Effect<Asked> =>
+    Effect.map(
+      askRedis(instance, demand, taken),
+      (asked) => asked._tag === "Refused" && instance.isClosed ? closed : asked
+    )
 
   const granted = (demand: Demand, reservation: Reservation): void => {
     const spec = [...demand.providers, ...mirror.specs].find(({ name }) => name === reservation.provider)
@@ -47,7 +55,7 @@ export const makeReserving = (
     Effect.suspend((): Effect.Effect<Asked> => {
       if (instance.phase === "away") return Effect.succeed({ _tag: "Granted", reservation })
       const there = { ...demand, forceProvider: reservation.provider }
-      return Effect.flatMap(ask(instance, there, undefined), (asked): Effect.Effect<Asked> => {
+      return Effect.flatMap(ask(there, undefined), (asked): Effect.Effect<Asked> => {
         giveBackAlone(reservation)
         if (asked._tag !== "Refused" || demand.waitMs <= 0) return Effect.succeed(asked)
         return Effect.as(pause(options.retryEvery), again)
@@ -56,12 +64,12 @@ export const makeReserving = (
 
   const reserveShared: Reserve = (demand, restore) =>
     Effect.suspend(() => {
-      if (shared.line.isClosed) return Effect.succeed<Signal>({ _tag: "Closed" })
+      if (shared.line.isClosed) return Effect.succeed<Signal>(closed)
       let { heard } = listener
       const asking = (taken: Reservation | undefined) =>
         Effect.suspend(() => {
           heard = listener.heard
-          return ask(instance, demand, taken)
+          return ask(demand, taken)
         })
       const line = inLine(shared, demand, restore, {
         take: (reservation) => void mirror.hold(reservation),

@@ -36,7 +36,7 @@ import type { OptionsInput } from "./internal/options.ts"
  * - `onStateFailure`: `"share"` (default), while Redis is away each instance goes on with its part of every limit;
  *   `"open"`, as though it were alone; `"closed"`, requests fail with `StateUnavailable`.
  * - `commandTimeout`: the longest a request waits for one answer of Redis; default 100 ms.
- * - `heartbeat`: how often an instance says that it is there; default 1 s.
+ * - `heartbeat`: how often an instance says that it is there; default 1 s. Less than `leaseTtl`.
  * - `leaseTtl`: after so long without a heartbeat it is dead, and its reservations end; default 10 s.
  * - `retryEvery`: how often Redis is asked again while it is away; default 250 ms.
  * - `settleIn`: how long Redis has to be back before it has the word again; default two heartbeats.

@@ -25,6 +25,7 @@ describe.skipIf(skips("any"))("over Redis", () => {
             makeOverClient(rig().client, {
               namespace: name.replaceAll(/[ ,]+/g, "-"),
               heartbeat: "1 hour",
+              leaseTtl: "2 hours",
               commandTimeout: "20 seconds"
             }, "caller")
           )

@@ -34,13 +34,26 @@ describe("the options", () => {
     [{ commandTimeout: 0 }, "commandTimeout"],
     [{ buckets: 241 }, "buckets"],
     [{ instances: 0 }, "instances"],
-    [{ leaseTTL: "1 second" }, "leaseTTL"]
+    [{ leaseTTL: "1 second" }, "leaseTTL"],
+    // Everyone would be dead most of the time.
+    [{ heartbeat: "10 seconds" }, "heartbeat"],
+    [{ heartbeat: "1 second", leaseTtl: "1 second" }, "heartbeat"],
+    // Node sets such a timer to 1 ms.
+    [{ commandTimeout: "25 days" }, "commandTimeout"],
+    [{ heartbeat: "25 days", leaseTtl: "60 days" }, "heartbeat"],
+    [{ retryEvery: 2 ** 31 }, "retryEvery"],
+    [{ settleIn: Infinity }, "settleIn"]
   ])("%o: %s is refused by its path", async (options, path) => {
     expect(await refused(options)).toEqual([path])
   })
 
   it("all that is wrong is said at once", async () => {
     expect(await refused({ buckets: 1, heartbeat: -1 })).toEqual(["heartbeat", "buckets"])
+  })
+
+  it.each(["heartbeat", "retryEvery", "commandTimeout"])("%s may be as long as a timer", async (name) => {
+    const longest = 2 ** 31 - 1
+    expect(await refused({ [name]: longest, leaseTtl: longest + 1, buckets: 1 })).toEqual(["buckets"])
   })
 })
 

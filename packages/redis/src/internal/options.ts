@@ -1,6 +1,6 @@
 import type { InvalidConfig } from "@route-llm/core"
 import { Milliseconds, PositiveMilliseconds, toInvalidConfig } from "@route-llm/core/kernel"
-import { Effect, Schema } from "effect"
+import { Effect, Redacted, Schema } from "effect"
 
 const fallback = <A, I>(schema: Schema.Schema<A, I>, value: A) =>
   Schema.optionalWith(schema, { default: () => value, exact: true })
@@ -48,13 +48,51 @@ const Options = Fields.pipe(Schema.filter(({ heartbeat, leaseTtl }) =>
   || { path: ["heartbeat"], message: `less than leaseTtl (${leaseTtl} ms), after which an instance is dead` }
 ))
 
+/** What ioredis would not throw at, with the address and its password in what it throws, and could connect to. */
+const isAddress = (input: unknown): input is string | Redacted.Redacted => {
+  const text = Redacted.isRedacted(input) ? Redacted.value(input) : input
+  if (typeof text !== "string") return false
+  if (/^\/[^/]/.test(text)) return true
+  if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return false
+  const { password, pathname, username } = new URL(text)
+  return /^(\/\d*)?$/.test(pathname) && [username, password].every(isDecodable)
+}
+
+const isDecodable = (text: string): boolean => {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Its issue says what is allowed and never what was found, which has a password in it. */
+const Address = Schema.declare(isAddress, {
+  message: () =>
+    "an address such as redis://user:password@host:6379/0, rediss://… or the path of a socket, user and password "
+    + "percent-encoded"
+})
+
+const Owned = Schema.extend(Options, Schema.Struct({ url: Address }))
+
 export type OptionsInput = typeof Options.Encoded
 
 export type Settings = typeof Options.Type
 
 const strict = { errors: "all", onExcessProperty: "error" } as const
 const decode = Schema.decodeUnknownEither(Options, strict)
+const decodeOwned = Schema.decodeUnknownEither(Owned, strict)
 
 /** Decodes options; fails with every field that does not hold. */
 export const decodeOptions = (options: OptionsInput): Effect.Effect<Settings, InvalidConfig> =>
   Effect.mapError(decode(options), (error) => toInvalidConfig("RouterStateRedis", error))
+
+/** The address among these options, where all of them hold. */
+export const decodeUrl = (
+  options: OptionsInput & { readonly url: string | Redacted.Redacted }
+): Effect.Effect<string, InvalidConfig> =>
+  Effect.mapBoth(decodeOwned(options), {
+    onFailure: (error) => toInvalidConfig("RouterStateRedis", error),
+    onSuccess: ({ url }) => typeof url === "string" ? url : Redacted.value(url)
+  })

@@ -1,18 +1,16 @@
 /** What the store leaves to a client that keeps what it cannot send: nothing. */
-import { RouterOptions } from "@route-llm/core"
-import { Context, Effect, Schedule, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import { Redis, type RedisOptions } from "ioredis"
+import { createHash } from "node:crypto"
 import { describe, expect, it } from "vitest"
-import { makeKeys } from "../src/internal/keys.ts"
-import { layoutOf, makeScripts } from "../src/internal/scripts.ts"
 import { type Answer, makeStore, type RedisClient } from "../src/internal/Store.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
 const run = (effect: Effect.Effect<void, never, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
 
-const { snapshot } = makeScripts(Context.get(Context.empty(), RouterOptions), layoutOf(60), "server")
-const { leases, meta, waiting } = makeKeys({ namespace: "store", windowMs: 60_000, buckets: 60 })
+const text = "return { ARGV[1] }"
+const script = { text, sha: createHash("sha1").update(text).digest("hex") }
 
 describe.skipIf(skips("own"))("the store", () => {
   const rig = suiteRig(redisServer(), ({ flush, start }) => Effect.zipRight(start, flush))
@@ -31,12 +29,7 @@ describe.skipIf(skips("own"))("the store", () => {
   const asking = (client: RedisClient) => {
     const store = makeStore(client, 5_000)
     return Effect.async<Answer>((resume) =>
-      store.run(
-        snapshot,
-        [meta, leases("me"), waiting, "instances"],
-        ["me", "0", "000", "1000"],
-        (answer) => resume(Effect.succeed(answer))
-      )
+      store.run(script, [], ["asked"], (answer) => resume(Effect.succeed(answer)))
     )
   }
 

@@ -23,11 +23,11 @@
  * @since 0.1.0
  */
 import { type InvalidConfig, RouterState } from "@route-llm/core"
-import { Config, type ConfigError, Effect, Layer, Redacted, type Scope } from "effect"
+import { Config, type ConfigError, Effect, Layer, type Redacted, type Scope } from "effect"
 import { type Cluster, Redis } from "ioredis"
 import { makeOverClient } from "./internal/makeOverClient.ts"
 import { makeObserver } from "./internal/observing.ts"
-import type { OptionsInput } from "./internal/options.ts"
+import { decodeUrl, type OptionsInput } from "./internal/options.ts"
 
 /**
  * How this instance uses Redis. Durations are `DurationInput`.
@@ -36,7 +36,7 @@ import type { OptionsInput } from "./internal/options.ts"
  * - `onStateFailure`: `"share"` (default), while Redis is away each instance goes on with its part of every limit;
  *   `"open"`, as though it were alone; `"closed"`, requests fail with `StateUnavailable`.
  * - `commandTimeout`: the longest a request waits for one answer of Redis; default 100 ms.
- * - `heartbeat`: how often an instance says that it is there; default 1 s.
+ * - `heartbeat`: how often an instance says that it is there; default 1 s. Less than `leaseTtl`.
  * - `leaseTtl`: after so long without a heartbeat it is dead, and its reservations end; default 10 s.
  * - `retryEvery`: how often Redis is asked again while it is away; default 250 ms.
  * - `settleIn`: how long Redis has to be back before it has the word again; default two heartbeats.
@@ -80,14 +80,9 @@ const owned = (url: string): Effect.Effect<Redis, never, Scope.Scope> =>
 export const layer = (
   options: RouterStateRedisOptions & { readonly url: string | Redacted.Redacted }
 ): Layer.Layer<RouterState, InvalidConfig> => {
-  const { url, ...rest } = options
-  return Layer.scoped(
-    RouterState,
-    Effect.flatMap(
-      owned(typeof url === "string" ? url : Redacted.value(url)),
-      (client) => makeOverClient(client, rest)
-    )
-  )
+  const { url: _, ...rest } = options
+  const client = Effect.flatMap(decodeUrl(options), owned)
+  return Layer.scoped(RouterState, Effect.flatMap(client, (owned) => makeOverClient(owned, rest)))
 }
 
 /**
@@ -105,7 +100,7 @@ export const layerObserver = (
   Layer.scoped(
     RouterState,
     Effect.flatMap(
-      owned(typeof url === "string" ? url : Redacted.value(url)),
+      Effect.flatMap(decodeUrl({ url, ...options }), owned),
       (client) => makeOverClient(client, { commandTimeout: "1 second", ...options }, "server", makeObserver)
     )
   )

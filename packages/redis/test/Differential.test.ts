@@ -74,6 +74,7 @@ const compare = (seed: number, connect: () => Redis | Cluster) =>
       namespace: `differential-${seed}`,
       buckets: settings.buckets ?? 60,
       heartbeat: "1 hour",
+      leaseTtl: "2 hours",
       commandTimeout: "20 seconds"
     } as const
     const OverRedis = Layer.scoped(RouterState, Effect.orDie(makeOverClient(client, options, "caller")))

@@ -9,10 +9,12 @@ import {
   Exit,
   Fiber,
   Layer,
+  Redacted,
   Schedule,
   type Scope,
   Stream
 } from "effect"
+import { inspect } from "node:util"
 import { describe, expect, it } from "vitest"
 import { answering } from "./rigs/instances.ts"
 import { redisServer } from "./rigs/redisServer.ts"
@@ -34,13 +36,57 @@ describe("the options", () => {
     [{ commandTimeout: 0 }, "commandTimeout"],
     [{ buckets: 241 }, "buckets"],
     [{ instances: 0 }, "instances"],
-    [{ leaseTTL: "1 second" }, "leaseTTL"]
+    [{ leaseTTL: "1 second" }, "leaseTTL"],
+    // Everyone would be dead most of the time.
+    [{ heartbeat: "10 seconds" }, "heartbeat"],
+    [{ heartbeat: "1 second", leaseTtl: "1 second" }, "heartbeat"],
+    // Node sets such a timer to 1 ms.
+    [{ commandTimeout: "25 days" }, "commandTimeout"],
+    [{ heartbeat: "25 days", leaseTtl: "60 days" }, "heartbeat"],
+    [{ retryEvery: 2 ** 31 }, "retryEvery"],
+    [{ settleIn: Infinity }, "settleIn"]
   ])("%o: %s is refused by its path", async (options, path) => {
     expect(await refused(options)).toEqual([path])
   })
 
   it("all that is wrong is said at once", async () => {
     expect(await refused({ buckets: 1, heartbeat: -1 })).toEqual(["heartbeat", "buckets"])
+  })
+
+  it.each(["heartbeat", "retryEvery", "commandTimeout"])("%s may be as long as a timer", async (name) => {
+    const longest = 2 ** 31 - 1
+    expect(await refused({ [name]: longest, leaseTtl: longest + 1, buckets: 1 })).toEqual(["buckets"])
+  })
+
+  const secrets = [
+    "redis://:hunter2@127.0.0.1:99999",
+    "redis://:hunter2#@127.0.0.1:6379",
+    "redis://me:hunter2%@127.0.0.1:6379",
+    "redis://me:hunter2@127.0.0.1:6379/one",
+    "http://me:hunter2@127.0.0.1:6379",
+    "me:hunter2@127.0.0.1:6379"
+  ]
+
+  it.each(secrets)(
+    "an address that nothing can connect to is refused by its path, and not shown: %s",
+    (url) =>
+      run(Effect.gen(function*() {
+        const layers = [
+          RouterStateRedis.layer({ url }),
+          RouterStateRedis.layer({ url: Redacted.make(url) }),
+          RouterStateRedis.layerObserver({ url }),
+          RouterStateRedis.layerConfig({ url: Config.succeed(Redacted.make(url)) })
+        ]
+        for (const layer of layers) {
+          const exit = yield* Effect.exit(Layer.build(layer))
+          expect(exit).toMatchObject({ cause: { error: { _tag: "InvalidConfig", issues: [{ path: "url" }] } } })
+          expect(inspect(exit, { depth: 20, showHidden: true })).not.toContain("hunter2")
+        }
+      }))
+  )
+
+  it("the address is one of the options", async () => {
+    expect(await refused({ url: "redis://:secret@127.0.0.1:99999", buckets: 1 })).toEqual(["buckets", "url"])
   })
 })
 

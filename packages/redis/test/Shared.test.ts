@@ -113,7 +113,7 @@ describe.skipIf(skips("own"))("two instances", () => {
   it("wake each other: who waits at one is served by what ends at the other", () =>
     run(Effect.gen(function*() {
       // Nothing but what is published says so.
-      const silent = instance({}, "shared", { heartbeat: "1 hour" })
+      const silent = instance({}, "shared", { heartbeat: "1 hour", leaseTtl: "2 hours" })
       const [one, other] = [yield* silent, yield* silent]
       const single = [spec("a", { concurrent: 1 })]
       const reservation = yield* call(one, ask(single))
@@ -155,7 +155,7 @@ describe.skipIf(skips("own"))("two instances", () => {
   it("go on at once when Redis dies while it is asked", () =>
     run(Effect.gen(function*() {
       // Nothing but the request itself finds out.
-      const one = yield* instance({}, "shared", { heartbeat: "1 hour" })
+      const one = yield* instance({}, "shared", { heartbeat: "1 hour", leaseTtl: "2 hours" })
       const heard = yield* heardBy(one)
       yield* rig().freeze
       const asked = yield* Effect.fork(call(one, ask([spec("a")])))

@@ -63,6 +63,8 @@ export class Instance {
   /** The birth of the state as this instance knows it; NaN: it has never seen one. */
   born = Number.NaN
   phase: Phase = "shared"
+  /** The layer closes: nothing is asked any more. */
+  isClosed = false
   /** When Redis last went away. */
   awaySinceMs = Number.NEGATIVE_INFINITY
   place: Place
@@ -197,8 +199,21 @@ export class Instance {
 
   /** Something is to be asked, after all that was to be told by then. */
   ask(question: Question): void {
+    if (this.isClosed) return this.#decline(question)
     this.#questions.push(question)
     this.#soon()
+  }
+
+  /** What would be granted from now on is nobody's any more: what was not sent yet is not sent. */
+  close(): void {
+    this.isClosed = true
+    for (const question of this.#questions.splice(0)) this.#decline(question)
+    this.flush()
+  }
+
+  #decline({ done, held }: Question): void {
+    this.mirror.withdraw(held)
+    done(undefined)
   }
 
   /** At the end of this step: what ends and begins in it goes together. */

@@ -49,6 +49,8 @@ export interface Store {
 /** What ioredis says of a command that it cannot send, in words of its own options. */
 const unsent = /enableOfflineQueue|Connection is closed/
 
+const noConnection = new Error("Connection is closed.")
+
 const failureOf = (error: unknown): StoreFailure => {
   const message = error instanceof Error ? error.message : String(error)
   const detail = unsent.test(message) ? "there is no connection" : message
@@ -63,6 +65,11 @@ export const makeStore = (client: RedisClient, timeoutMs: number): Store => {
 
   // Not by the client's methods: with `enableAutoPipelining` they cannot take a command with an answer in bytes.
   const send = (name: string, args: ReadonlyArray<Argument>): Promise<unknown> => {
+    // Many clients keep what they cannot send: nobody waits for it any more once they can.
+    if (client.status !== "ready") {
+      if (client.status === "wait") client.connect().catch(() => {})
+      return Promise.reject(noConnection)
+    }
     const { keyPrefix } = client.options
     const command = new Command(name, [...args], { replyEncoding: null, ...(keyPrefix ? { keyPrefix } : {}) })
     void client.sendCommand(command)

@@ -9,6 +9,8 @@ export interface Grants {
   readonly confirm: (reservation: Reservation) => Effect.Effect<Decision | { readonly _tag: "Away" }>
   /** It is not wanted any more. */
   readonly giveBack: (reservation: Reservation) => void
+  /** It has a place in line from now on. */
+  readonly joined: () => void
 }
 
 /** In line until it is served, refused, or the line serves no more. */
@@ -16,7 +18,7 @@ export const inLine = (
   { line, seats, step }: LineRunner,
   demand: Demand,
   restore: Restore,
-  { confirm, giveBack, take }: Grants
+  { confirm, giveBack, joined, take }: Grants
 ): Effect.Effect<Signal> =>
   Effect.suspend(() => {
     const seat = new Seat(take)
@@ -70,6 +72,7 @@ export const inLine = (
           return asked
         }
         seat.waiter = asked
+        joined()
         return undefined
       }),
       (asked) => {
@@ -83,7 +86,7 @@ export const inLine = (
           if (confirmed._tag === "Away") return Effect.succeed({ _tag: "Moved" })
           // What was thought free is not: now that this is known, in line.
           return confirmed._tag === "Refused" && demand.waitMs > 0
-            ? inLine({ line, seats, step }, demand, restore, { confirm, giveBack, take })
+            ? inLine({ line, seats, step }, demand, restore, { confirm, giveBack, joined, take })
             : Effect.succeed(confirmed)
         })
       }

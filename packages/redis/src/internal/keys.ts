@@ -5,7 +5,10 @@ import { createHash } from "node:crypto"
  * version, or with another window, do not read what they do not understand: they keep a picture of their own.
  */
 export interface Keys {
-  /** Time, and when the state came into being. Also the name of the channel. */
+  /**
+   * Time, and when the state came into being. Also the name of the channel, which all databases of a Redis have in common:
+   * so the database is in it.
+   */
   readonly meta: string
   /** The instances there are, by when they were last heard of. */
   readonly instances: string
@@ -18,11 +21,14 @@ export interface Keys {
   readonly pin: (sessionId: string) => string
 }
 
-const layoutVersion = 1
+/** One more with each change of what the keys' values look like; `Layout.test.ts` notices one of a provider's. */
+export const layoutVersion = 1
 
 export const makeKeys = (
-  { buckets, namespace, windowMs }: {
+  { buckets, db = 0, namespace, windowMs }: {
     readonly namespace: string
+    /** The number of the database; default 0. */
+    readonly db?: number
     readonly windowMs: number
     readonly buckets: number
   }
@@ -30,7 +36,7 @@ export const makeKeys = (
   const known = new WeakMap<object, string>()
   const prefix = `route-llm:v${layoutVersion}:{${namespace}}:${windowMs}x${buckets}:`
   return {
-    meta: `${prefix}meta`,
+    meta: `${prefix}meta${db === 0 ? "" : `:${db}`}`,
     instances: `${prefix}instances`,
     waiting: `${prefix}waiting`,
     leases: (instance) => `${prefix}leases:${instance}`,

@@ -39,6 +39,10 @@ const subscribeTo = (client: RedisClient, channel: string) => (heard: (message: 
 /** What ioredis puts before each key, but not before a channel. */
 const prefixOf = (client: RedisClient): string => client.options.keyPrefix ?? ""
 
+/** The database it is in now; a Cluster has one only. */
+const databaseOf = (client: RedisClient): number =>
+  client instanceof Cluster ? 0 : client.condition?.select ?? client.options.db ?? 0
+
 /** `time`: only tests have it in their hand. `make`: an instance, or who only looks on. */
 export const makeOverClient = (
   client: RedisClient,
@@ -49,7 +53,8 @@ export const makeOverClient = (
   Effect.gen(function*() {
     const options = yield* decodeOptions(input)
     const { window } = yield* RouterOptions
-    const keys = makeKeys({ namespace: options.namespace, windowMs: window, buckets: options.buckets })
+    const { buckets, namespace } = options
+    const keys = makeKeys({ namespace, windowMs: window, buckets, db: databaseOf(client) })
     const store = makeStore(client, options.commandTimeout)
     yield* Effect.acquireRelease(
       Effect.sync(() => client.on("close", store.giveUp)),

@@ -4,24 +4,26 @@ import { forceItem, settleItem } from "./Batch.ts"
 import type { Fleet } from "./Fleet.ts"
 import type { Instance } from "./Instance.ts"
 import type { LineRunner } from "./LineRunner.ts"
+import type { Listener } from "./Listener.ts"
 import { makeReserving } from "./reserving.ts"
 import { StoreFailure } from "./Store.ts"
 
 interface Parts {
   readonly instance: Instance
   readonly fleet: Fleet
+  readonly listener: Listener
   readonly shared: LineRunner
   readonly alone: LineRunner
   readonly changes: Stream.Stream<StateChange>
 }
 
-export const makeService = ({ alone, changes, fleet, instance, shared }: Parts): RouterStateService => {
+export const makeService = ({ alone, changes, fleet, instance, listener, shared }: Parts): RouterStateService => {
   const { mirror, own } = instance
   const { settings } = instance.with_
   const policy = instance.with_.options.onStateFailure
   const isAway = () => instance.phase !== "shared"
 
-  const { reserveAlone, reserveShared } = makeReserving({ alone, instance, shared })
+  const { reserveAlone, reserveShared } = makeReserving({ alone, instance, listener, shared })
 
   const reserve = (demand: Demand, restore: Restore): Effect.Effect<Decision> =>
     Effect.suspend(() => {

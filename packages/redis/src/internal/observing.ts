@@ -5,7 +5,8 @@ import { RouterOptions, type RouterStateService, type StateChange } from "@route
 import { makeHub } from "@route-llm/core/kernel"
 import { Effect, type Scope } from "effect"
 import { Fleet } from "./Fleet.ts"
-import { changesKept, hello, makeInstance, makeListener, type StateParts } from "./redisState.ts"
+import { Listener } from "./Listener.ts"
+import { changesKept, hello, makeInstance, type StateParts } from "./redisState.ts"
 import type { StoreFailure } from "./Store.ts"
 
 /** Who waits is known to each instance only. */
@@ -32,7 +33,7 @@ export const makeObserver = (parts: StateParts): Effect.Effect<RouterStateServic
       })
 
     yield* hello(refresh)
-    yield* parts.subscribe(makeListener(parts.id, instance, fleet, changes.offer))
+    yield* parts.subscribe(new Listener({ id: parts.id, instance, fleet, onChange: changes.offer }).hear)
     return {
       isLocal: false,
       reserve: () => isLookedAt,

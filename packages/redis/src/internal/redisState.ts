@@ -5,12 +5,12 @@ import { Fleet } from "./Fleet.ts"
 import { Instance } from "./Instance.ts"
 import type { Keys } from "./keys.ts"
 import { makeLineRunner } from "./LineRunner.ts"
+import { Listener } from "./Listener.ts"
 import { makeService } from "./makeService.ts"
 import type { Settings } from "./options.ts"
 import { pause } from "./pause.ts"
 import { layoutOf, makeScripts, type TimeSource } from "./scripts.ts"
 import type { Store, StoreFailure } from "./Store.ts"
-import { decodeChange } from "./wire.ts"
 
 /** Changes kept for a reader that lags; it then loses the oldest. */
 export const changesKept = 256
@@ -46,6 +46,7 @@ export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateServ
       for (const seat of from.seats) seat.move()
     })
     instance.onFailure = (failure) => fleet.leave(failure)
+    const listener = new Listener({ id: parts.id, instance, fleet, onChange: changes.offer })
     const dispatch = Effect.asVoid(shared.step((nowMs) => shared.line.dispatch(nowMs)))
     instance.onPicture = () => {
       if (shared.line.length > 0) run(dispatch)
@@ -57,17 +58,18 @@ export const makeRedisState = (parts: StateParts): Effect.Effect<RouterStateServ
     const failure = yield* hello(beat)
     if (failure !== undefined) fleet.leave(failure)
     else instance.flush()
-    yield* parts.subscribe(makeListener(parts.id, instance, fleet, changes.offer))
+    // Once no heartbeat says any more that this instance is there.
+    yield* Effect.addFinalizer(() => Effect.async<void>((resume) => fleet.close(() => resume(Effect.void))))
+    yield* parts.subscribe(listener.hear)
     yield* keepInTouch(fleet, instance).pipe(Effect.forkScoped)
     yield* Effect.addFinalizer(() =>
       Effect.gen(function*() {
         yield* shared.step((nowMs) => shared.line.close(nowMs))
         yield* alone.step((nowMs) => alone.line.close(nowMs))
-        instance.flush()
-        yield* Effect.async<void>((resume) => fleet.close(() => resume(Effect.void)))
+        instance.close()
       })
     )
-    return makeService({ instance, fleet, shared, alone, changes: changes.values })
+    return makeService({ instance, fleet, listener, shared, alone, changes: changes.values })
   })
 
 export const makeInstance = (parts: StateParts, settings: RouterSettings, onChange: (change: StateChange) => void) =>
@@ -104,42 +106,4 @@ const keepInTouch = (fleet: Fleet, instance: Instance): Effect.Effect<never> => 
   })
   const wait = Effect.suspend(() => pause(instance.phase === "shared" ? heartbeat : retryEvery))
   return Effect.forever(Effect.zipRight(wait, once))
-}
-
-/** What other instances publish: that something has been freed, and what has changed. */
-export const makeListener = (
-  id: string,
-  instance: Instance,
-  fleet: Fleet,
-  onChange: (change: StateChange) => void
-) => {
-  let isReading = false
-  let isStale = false
-  const refresh = () => {
-    isStale = false
-    isReading = true
-    fleet.refresh((failure) => {
-      isReading = false
-      if (failure !== undefined) instance.onFailure(failure)
-      else if (isStale) refresh()
-    })
-  }
-  return (message: string): void => {
-    const [sender, said] = parsed(message)
-    if (sender === id || sender === undefined) return
-    const change = decodeChange(said)
-    if (change !== undefined) onChange(change)
-    if (instance.mirror.line.length === 0 || instance.phase !== "shared") return
-    isStale = true
-    if (!isReading) refresh()
-  }
-}
-
-const parsed = (message: string): ReadonlyArray<unknown> => {
-  try {
-    const read: unknown = JSON.parse(message)
-    return Array.isArray(read) ? read : []
-  } catch {
-    return []
-  }
 }

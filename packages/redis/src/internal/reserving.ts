@@ -3,12 +3,13 @@
  */
 import type { Demand, Reservation, Restore } from "@route-llm/core"
 import { Effect } from "effect"
-import { ask, type Asked } from "./asking.ts"
+import { ask as askRedis, type Asked } from "./asking.ts"
 import { unusedItem } from "./Batch.ts"
 import { inLine } from "./inLine.ts"
 import type { Instance } from "./Instance.ts"
 import { waitForLimit } from "./largerThanShare.ts"
 import type { LineRunner, Signal } from "./LineRunner.ts"
+import type { Listener } from "./Listener.ts"
 import { pause } from "./pause.ts"
 import { StoreFailure } from "./Store.ts"
 
@@ -16,16 +17,25 @@ type Reserve = (demand: Demand, restore: Restore) => Effect.Effect<Signal>
 
 const moved: Signal = { _tag: "Moved" }
 const again: Asked = { _tag: "Away" }
+const closed: Asked = { _tag: "Closed" }
 
 export const makeReserving = (
-  { alone, instance, shared }: {
+  { alone, instance, listener, shared }: {
     readonly instance: Instance
+    readonly listener: Listener
     readonly shared: LineRunner
     readonly alone: LineRunner
   }
 ): { readonly reserveAlone: Reserve; readonly reserveShared: Reserve } => {
   const { mirror, own } = instance
   const { options } = instance.with_
+
+  /** Nobody is told that there is no room who was not asked for any more. */
+  const ask = (demand: Demand, taken: Reservation | undefined): Effect.Effect<Asked> =>
+    Effect.map(
+      askRedis(instance, demand, taken),
+      (asked) => asked._tag === "Refused" && instance.isClosed ? closed : asked
+    )
 
   const granted = (demand: Demand, reservation: Reservation): void => {
     const spec = [...demand.providers, ...mirror.specs].find(({ name }) => name === reservation.provider)
@@ -45,7 +55,7 @@ export const makeReserving = (
     Effect.suspend((): Effect.Effect<Asked> => {
       if (instance.phase === "away") return Effect.succeed({ _tag: "Granted", reservation })
       const there = { ...demand, forceProvider: reservation.provider }
-      return Effect.flatMap(ask(instance, there, undefined), (asked): Effect.Effect<Asked> => {
+      return Effect.flatMap(ask(there, undefined), (asked): Effect.Effect<Asked> => {
         giveBackAlone(reservation)
         if (asked._tag !== "Refused" || demand.waitMs <= 0) return Effect.succeed(asked)
         return Effect.as(pause(options.retryEvery), again)
@@ -54,14 +64,21 @@ export const makeReserving = (
 
   const reserveShared: Reserve = (demand, restore) =>
     Effect.suspend(() => {
-      if (shared.line.isClosed) return Effect.succeed<Signal>({ _tag: "Closed" })
+      if (shared.line.isClosed) return Effect.succeed<Signal>(closed)
+      let { heard } = listener
+      const asking = (taken: Reservation | undefined) =>
+        Effect.suspend(() => {
+          heard = listener.heard
+          return ask(demand, taken)
+        })
       const line = inLine(shared, demand, restore, {
         take: (reservation) => void mirror.hold(reservation),
-        confirm: (reservation) => ask(instance, demand, reservation),
-        giveBack: (reservation) => mirror.withdraw(reservation)
+        confirm: asking,
+        giveBack: (reservation) => mirror.withdraw(reservation),
+        joined: () => listener.joined(heard)
       })
       if (shared.line.length > 0) return line
-      return Effect.flatMap(ask(instance, demand, undefined), (asked): Effect.Effect<Signal> => {
+      return Effect.flatMap(asking(undefined), (asked): Effect.Effect<Signal> => {
         if (asked._tag === "Away") return Effect.succeed(moved)
         return asked._tag === "Refused" && demand.waitMs > 0 ? line : Effect.succeed(asked)
       })
@@ -78,7 +95,8 @@ export const makeReserving = (
       const decided = inLine(alone, own.demand(demand, instance.nowMs), restore, {
         take: (reservation) => granted(demand, reservation),
         confirm: (reservation) => confirmAlone(demand, reservation),
-        giveBack: giveBackAlone
+        giveBack: giveBackAlone,
+        joined: () => {}
       })
       return Effect.flatMap(decided, (signal) => waitForLimit({ alone, instance, restore }, demand, signal))
     })

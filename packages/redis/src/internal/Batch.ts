@@ -57,6 +57,11 @@ export class Batches {
     return this.#items.splice(0, batchSize)
   }
 
+  /** Whether the end of this lease is among them. */
+  isEnding(lease: string): boolean {
+    return this.#items.some((item) => item.lease === lease)
+  }
+
   /** They were not answered: again, in the order of their numbers. */
   again(items: ReadonlyArray<Numbered>): void {
     this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
@@ -116,10 +121,10 @@ const reservationFigures = (reservation: Reservation, born: number): Partial<Rec
   epoch: reservation.epoch
 })
 
-/** Gives back whatever this lease holds, if it holds anything. */
-export const unusedItem = (lease: string, born: number): Item => ({
+/** Gives back whatever this lease holds, if it holds anything; of whichever provider it is, where that is not said. */
+export const unusedItem = (lease: string, born: number, spec?: Item["spec"]): Item => ({
   lease,
-  spec: undefined,
+  spec,
   row: encodeItem({ kind: 0, born, epoch: -1 })
 })
 

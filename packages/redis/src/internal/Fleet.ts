@@ -14,10 +14,14 @@ import type { Answer, Reply, StoreFailure } from "./Store.ts"
 /** Who was there and not heard of any more, in one heartbeat; more are ended with the next. */
 const mostDead = 16
 
+/** Leases whose end is looked for, in one heartbeat: as many more with the next. */
+const mostStrays = 256
+
 const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? list.map(String) : []
 
 export class Fleet {
-  #strays = new Set<string>()
+  /** This instance's leases in Redis of which it knows nothing, those that were not looked into yet first. */
+  #strays: ReadonlyArray<string> = []
   #dead: ReadonlyArray<string> = []
   #heardOf: ReadonlyMap<string, number> = new Map()
   #contributedTo = Number.NaN
@@ -34,21 +38,23 @@ export class Fleet {
     const dead = this.#dead.slice(0, mostDead)
     this.#dead = []
     const waits = this.instance.mirror.line.length > 0
-    this.#snapshot({ flags: `1${waits ? 1 : 0}0`, dead }, (answer) => {
+    const strays = this.#strays.slice(0, mostStrays)
+    this.#snapshot({ flags: `1${waits ? 1 : 0}0`, dead, strays }, (answer) => {
       if (answer._tag === "StoreFailure") return done(answer)
       this.#heard(answer.reply)
+      this.#endStrays(strays, answer.reply)
       done(undefined)
     })
   }
 
   /** Every provider, read anew. */
   refresh(done: (failure: StoreFailure | undefined) => void): void {
-    this.#snapshot({ flags: "000", dead: [] }, (answer) => done(answer._tag === "StoreFailure" ? answer : undefined))
+    this.#snapshot({ flags: "000" }, (answer) => done(answer._tag === "StoreFailure" ? answer : undefined))
   }
 
   /** Says goodbye: the others need not wait for this instance to be dead. */
   close(done: () => void): void {
-    this.#snapshot({ flags: "101", dead: [] }, () => done())
+    this.#snapshot({ flags: "101" }, () => done())
   }
 
   /** Redis has failed: from now on without it. */
@@ -143,18 +149,26 @@ export class Fleet {
       index: Math.max(0, alive.indexOf(id))
     }
     this.#dead = texts(reply[2]).filter((each) => each !== id)
-    this.#endStrays(texts(reply[3]).filter((each) => each !== "#"))
   }
 
-  /** Leases that this instance knows nothing of, for the second time: an answer was lost on its way. */
-  #endStrays(open: ReadonlyArray<string>): void {
+  /**
+   * Leases that this instance knows nothing of, for the second time: an answer was lost on its way. Their providers are
+   * as Redis has them, since they may be in nobody's list any more.
+   */
+  #endStrays(again: ReadonlyArray<string>, reply: Reply): void {
     const { instance } = this
+    const { keys } = instance.with_
     const known = new Set([...instance.leases.values()].map(({ id }) => id))
-    const strays = open.filter((id) => !known.has(id))
-    for (const id of strays) {
-      if (this.#strays.has(id) && instance.batches.length === 0) instance.enqueue(unusedItem(id, instance.born))
-    }
-    this.#strays = new Set(strays)
+    const isStray = (id: string) => id !== "#" && !known.has(id) && !instance.batches.isEnding(id)
+    const strays = texts(reply[3]).filter(isStray)
+    const providers = texts(reply[4])
+    const ended = again.flatMap((id, at) => {
+      const spec = keys.specOf(providers[at] ?? "")
+      return spec === undefined || !isStray(id) ? [] : unusedItem(id, instance.born, spec)
+    })
+    const before = new Set(again)
+    this.#strays = [...strays.filter((id) => !before.has(id)), ...strays.filter((id) => before.has(id))]
+    for (const item of ended) instance.enqueue(item)
   }
 
   /** What this instance has granted itself, or Redis has forgotten, is held there from now on. */
@@ -182,7 +196,11 @@ export class Fleet {
   }
 
   #snapshot(
-    { dead, flags }: { readonly flags: string; readonly dead: ReadonlyArray<string> },
+    { dead = [], flags, strays = [] }: {
+      readonly flags: string
+      readonly dead?: ReadonlyArray<string>
+      readonly strays?: ReadonlyArray<string>
+    },
     done: (answer: Answer) => void
   ): void {
     const { instance } = this
@@ -200,14 +218,23 @@ export class Fleet {
         keys.instances,
         ...dead.map(keys.leases)
       ],
-      [id, String(specs.length), flags, String(options.leaseTtl), ...specs.map(({ name }) => name), ...dead],
+      [
+        id,
+        String(specs.length),
+        flags,
+        String(options.leaseTtl),
+        String(dead.length),
+        ...specs.map(({ name }) => name),
+        ...dead,
+        ...strays
+      ],
       (answer) => {
         if (answer._tag === "StoreFailure") return done(answer)
         const reader = instance.reader(answer.reply)
         const { born } = instance.head(reader)
         instance.mirror.ledger.lastResortMs = reader.double()
         instance.load(reader, specs, true)
-        instance.tell(answer.reply, 4)
+        instance.tell(answer.reply, 5)
         if (instance.phase !== "away" && !Number.isNaN(instance.born)) instance.checkBirth(born)
         if (born !== instance.born && (instance.phase === "away" || Number.isNaN(instance.born))) {
           this.#contribute(born)

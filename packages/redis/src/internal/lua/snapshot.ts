@@ -3,15 +3,17 @@
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
  * KEYS: as all, then the instances, and the leases of the dead.
- * ARGV: as all, then flags, for how many ms an instance is believed to be there, the providers' names, the dead.
+ * ARGV: as all, then flags, for how many ms an instance is believed to be there, how many are dead, the providers' names,
+ * the dead, and those of this instance's leases of which the provider is asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
- * instance's leases, and what has changed.
+ * instance's leases, the providers that were asked for, and what has changed.
  */
 export const snapshot = `
 local beats, waits, leaves = ARGV[3]:byte(1) == 49, ARGV[3]:byte(2) == 49, ARGV[3]:byte(3) == 49
-local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], #KEYS - n - 4
+local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], tonumber(ARGV[5])
+local firstStray = n + dead + 6
 local names = {}
-for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 4] end
+for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 5] end
 
 local function lost(lease)
   local reservedAtMs, input, output, epoch = undo('<dddd', lease)
@@ -31,7 +33,7 @@ local function lost(lease)
 end
 
 for index = 1, dead do
-  local id, key = ARGV[n + 4 + index], KEYS[n + 4 + index]
+  local id, key = ARGV[n + 5 + index], KEYS[n + 4 + index]
   local seen = call('ZSCORE', instances, id)
   if not seen or tonumber(seen) < now - ttl then
     local leases, left = call('HGETALL', key), 0
@@ -42,7 +44,7 @@ for index = 1, dead do
   end
 end
 
-local alive, away, open = {}, {}, {}
+local alive, away, open, asked = {}, {}, {}, {}
 if beats then
   -- What is still under way is ended by the others, in time.
   if leaves then
@@ -62,6 +64,10 @@ if beats then
   away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
   open = call('HKEYS', KEYS[2])
 end
+if firstStray <= #ARGV - $OWNCLOCK then
+  local stored = call('HMGET', KEYS[2], unpack(ARGV, firstStray, #ARGV - $OWNCLOCK))
+  for stray, lease in ipairs(stored) do asked[stray] = lease and lease:sub(33) or '' end
+end
 
 for i = 4, n + 3 do look(KEYS[i]) end
 save()
@@ -74,5 +80,5 @@ for i = 4, n + 3 do
   show(out, KEYS[i], true)
 end
 if dead > 0 and call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
-return { table.concat(out), alive, away, open, unpack(changes) }
+return { table.concat(out), alive, away, open, asked, unpack(changes) }
 `

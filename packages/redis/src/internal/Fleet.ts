@@ -7,22 +7,37 @@
  * every instance that was there before has been heard of again. One that is not heard of any more is waited for until its
  * leases have ended; and where Redis has lost the state, until what that one has used is out of every window.
  */
+import type { ProviderSpec } from "@route-llm/core"
 import { adoptItem, unusedItem } from "./Batch.ts"
 import type { Instance } from "./Instance.ts"
 import type { Answer, Reply, StoreFailure } from "./Store.ts"
 
-/** Who was there and not heard of any more, in one heartbeat; more are ended with the next. */
+/** Who was there and not heard of any more, in one heartbeat; the others have their turn with the next ones. */
 const mostDead = 16
+
+/** Providers that only they knew, in one heartbeat. */
+const mostStrangers = 64
 
 /** Leases whose end is looked for, in one heartbeat: as many more with the next. */
 const mostStrays = 256
 
 const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? list.map(String) : []
 
+/** The next ones after this one, in a circle: whatever keeps one of them keeps none of the others. */
+const turn = (ids: ReadonlyArray<string>, after: string): ReadonlyArray<string> => {
+  const sorted = [...ids].sort()
+  const from = sorted.filter((id) => id <= after).length
+  return [...sorted.slice(from), ...sorted.slice(0, from)].slice(0, mostDead)
+}
+
+type Stranger = Pick<ProviderSpec, "name" | "model">
+
 export class Fleet {
   /** This instance's leases in Redis of which it knows nothing, those that were not looked into yet first. */
   #strays: ReadonlyArray<string> = []
   #dead: ReadonlyArray<string> = []
+  /** The one whose turn was last. */
+  #lastDead = ""
   #heardOf: ReadonlyMap<string, number> = new Map()
   #contributedTo = Number.NaN
   /** Who was there when Redis was last heard of before it went. */
@@ -35,15 +50,21 @@ export class Fleet {
 
   /** One heartbeat; `done` hears whether Redis has answered. */
   beat(done: (failure: StoreFailure | undefined) => void): void {
-    const dead = this.#dead.slice(0, mostDead)
+    const dead = turn(this.#dead, this.#lastDead)
     this.#dead = []
+    this.#lastDead = dead.at(-1) ?? ""
     const waits = this.instance.mirror.line.length > 0
     const strays = this.#strays.slice(0, mostStrays)
     this.#snapshot({ flags: `1${waits ? 1 : 0}0`, dead, strays }, (answer) => {
       if (answer._tag === "StoreFailure") return done(answer)
       this.#heard(answer.reply)
       this.#endStrays(strays, answer.reply)
-      done(undefined)
+      const strangers = this.#strangers(answer.reply)
+      if (strangers.length === 0) return done(undefined)
+      this.#snapshot(
+        { flags: "000", dead, strangers },
+        (answer) => done(answer._tag === "StoreFailure" ? answer : undefined)
+      )
     })
   }
 
@@ -151,6 +172,11 @@ export class Fleet {
     this.#dead = texts(reply[2]).filter((each) => each !== id)
   }
 
+  /** Of whom leases of the dead are, and this instance has never heard: they are named by their keys. */
+  #strangers(reply: Reply): ReadonlyArray<Stranger> {
+    return texts(reply[5]).flatMap((key) => this.instance.with_.keys.specOf(key) ?? []).slice(0, mostStrangers)
+  }
+
   /**
    * Leases that this instance knows nothing of, for the second time: an answer was lost on its way. Their providers are
    * as Redis has them, since they may be in nobody's list any more.
@@ -196,9 +222,10 @@ export class Fleet {
   }
 
   #snapshot(
-    { dead = [], flags, strays = [] }: {
+    { dead = [], flags, strangers = [], strays = [] }: {
       readonly flags: string
       readonly dead?: ReadonlyArray<string>
+      readonly strangers?: ReadonlyArray<Stranger>
       readonly strays?: ReadonlyArray<string>
     },
     done: (answer: Answer) => void
@@ -216,7 +243,8 @@ export class Fleet {
         keys.waiting,
         ...specs.map(keys.provider),
         keys.instances,
-        ...dead.map(keys.leases)
+        ...dead.map(keys.leases),
+        ...strangers.map(keys.provider)
       ],
       [
         id,
@@ -226,6 +254,7 @@ export class Fleet {
         String(dead.length),
         ...specs.map(({ name }) => name),
         ...dead,
+        ...strangers.map(({ name }) => name),
         ...strays
       ],
       (answer) => {
@@ -234,7 +263,7 @@ export class Fleet {
         const { born } = instance.head(reader)
         instance.mirror.ledger.lastResortMs = reader.double()
         instance.load(reader, specs, true)
-        instance.tell(answer.reply, 5)
+        instance.tell(answer.reply, 6)
         if (instance.phase !== "away" && !Number.isNaN(instance.born)) instance.checkBirth(born)
         if (born !== instance.born && (instance.phase === "away" || Number.isNaN(instance.born))) {
           this.#contribute(born)

@@ -2,25 +2,34 @@
  * Every provider as it stands. Where it is also an instance's heartbeat: who else is there, and the end of the leases of
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
- * KEYS: as all, then the instances, and the leases of the dead.
+ * KEYS: as all, then the instances, the leases of the dead, and providers that only the dead knew.
  * ARGV: as all, then flags, for how many ms an instance is believed to be there, how many are dead, the providers' names,
- * the dead, and those of this instance's leases of which the provider is asked.
+ * the dead, the names of the providers that only they knew, and those of this instance's leases of which the provider is
+ * asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
- * instance's leases, the providers that were asked for, and what has changed.
+ * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
+ * keys, and what has changed.
  */
 export const snapshot = `
 local beats, waits, leaves = ARGV[3]:byte(1) == 49, ARGV[3]:byte(2) == 49, ARGV[3]:byte(3) == 49
 local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], tonumber(ARGV[5])
-local firstStray = n + dead + 6
+local strangers = #KEYS - n - 4 - dead
+local firstStray = n + dead + strangers + 6
 local names = {}
 for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 5] end
+for i = n + dead + 1, n + dead + strangers do names[KEYS[i + 4]] = ARGV[i + 5] end
 
+local unknown = {}
 local function lost(lease)
   local reservedAtMs, input, output, epoch = undo('<dddd', lease)
   local key = lease:sub(33)
   local name = names[key]
-  -- A provider that this instance does not know is left to one that does.
-  if not name then return false end
+  if not name then
+    unknown[key] = true
+    return false
+  end
+  -- What is not there any more holds nothing.
+  if call('EXISTS', key) == 0 then return true end
   local p = look(key)
   hold(p, input, output, -1)
   local inputAt = min(now, reservedAtMs + $TRANSIT)
@@ -74,11 +83,13 @@ save()
 remember()
 call('PEXPIRE', KEYS[1], $TTL)
 
+local left = {}
+for key in pairs(unknown) do left[#left + 1] = key end
 local out = { pack('<ddd', now, born, resort) }
 for i = 4, n + 3 do
   call('PEXPIRE', KEYS[i], $TTL)
   show(out, KEYS[i], true)
 end
 if dead > 0 and call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
-return { table.concat(out), alive, away, open, asked, unpack(changes) }
+return { table.concat(out), alive, away, open, asked, left, unpack(changes) }
 `

@@ -4,6 +4,7 @@
  */
 import type { ProviderSpec, Reservation, RouterSettings, Settlement } from "@route-llm/core"
 import { failureClasses, outcomeOf, rowOf, wordRows } from "@route-llm/core/kernel"
+import { figure, lessCounted, withoutLease } from "./figures.ts"
 import type { ItemName } from "./item.ts"
 import type { Keys } from "./keys.ts"
 import type { Argument } from "./Store.ts"
@@ -55,6 +56,18 @@ export class Batches {
   /** Takes the next ones out. */
   next(): ReadonlyArray<Numbered> {
     return this.#items.splice(0, batchSize)
+  }
+
+  /** Whose ends are among them, of leases of this state. */
+  leases(born: number): ReadonlyArray<string> {
+    return this.#items.flatMap(({ lease, row }) => figure(row, "born") === born ? lease : [])
+  }
+
+  /** Of these leases nothing is held any more, and each is counted as it was reserved. */
+  release(leases: ReadonlySet<string>): void {
+    this.#items = this.#items.map((item) =>
+      leases.has(item.lease) ? { ...item, row: withoutLease(lessCounted(item.row)) } : item
+    )
   }
 
   /** Whether the end of this lease is among them. */
@@ -142,6 +155,7 @@ export const settleItem = (
     readonly born: number
     readonly spec: ProviderSpec
     readonly isAdopted?: boolean | undefined
+    readonly isCounted?: boolean | undefined
   },
   reservation: Reservation,
   settlement: Settlement,
@@ -158,11 +172,8 @@ export const settleItem = (
   // Nobody tells how many calls are under way.
   const readings = outcome.readings.filter(({ dimension }) => told.has(rowOf(dimension)))
   const declared = declaredOf(spec)
-  return {
-    lease: id,
-    spec,
-    sessionId: outcome.answered,
-    row: encodeItem({
+  const row = encodeItem(
+    {
       kind: 1,
       ...figures,
       estimated: reservation.estimatedInputTokens,
@@ -192,7 +203,8 @@ export const settleItem = (
       requestsPerDayLimit: declared[4]!,
       tokensPerDayLimit: declared[5]!,
       concurrentLimit: declared[6]!
-    }, [
+    },
+    [
       ...counts,
       ...readings.flatMap(({ dimension, limit, remaining, resetMs }) => [
         rowOf(dimension) + 1,
@@ -200,8 +212,9 @@ export const settleItem = (
         remaining ?? Number.NaN,
         resetMs ?? Number.NaN
       ])
-    ])
-  }
+    ]
+  )
+  return { lease: id, spec, sessionId: outcome.answered, row: lease.isCounted === true ? lessCounted(row) : row }
 }
 
 /** A circuit moved by hand. */

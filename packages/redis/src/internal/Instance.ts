@@ -24,6 +24,8 @@ export interface Lease {
   born: number
   /** A later state than the one that granted it has taken it over. */
   isAdopted?: boolean
+  /** The others had ended it, and counted it as it was reserved. */
+  isCounted?: boolean
 }
 
 /**

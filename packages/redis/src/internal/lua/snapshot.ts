@@ -3,15 +3,16 @@
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
  * KEYS: as all, then the instances, the leases of the dead, and providers that only the dead knew.
- * ARGV: as all, then flags, for how many ms an instance is believed to be there, how many are dead, the providers' names,
- * the dead, the names of the providers that only they knew, and those of this instance's leases of which the provider is
- * asked.
+ * ARGV: as all, then flags (whether this is a heartbeat, whether somebody waits, whether the instance leaves, whether its
+ * leases are wanted), for how many ms an instance is believed to be there, how many are dead, the providers' names, the
+ * dead, the names of the providers that only they knew, and those of this instance's leases of which the provider is asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
  * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
  * keys, and what has changed.
  */
 export const snapshot = `
-local beats, waits, leaves = ARGV[3]:byte(1) == 49, ARGV[3]:byte(2) == 49, ARGV[3]:byte(3) == 49
+local function has(flag) return ARGV[3]:byte(flag) == 49 end
+local beats, waits, leaves = has(1), has(2), has(3)
 local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], tonumber(ARGV[5])
 local strangers = #KEYS - n - 4 - dead
 local firstStray = n + dead + strangers + 6
@@ -47,7 +48,12 @@ for index = 1, dead do
   if not seen or tonumber(seen) < now - ttl then
     local leases, left = call('HGETALL', key), 0
     for at = 1, #leases, 2 do
-      if leases[at] == '#' or lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
+      if leases[at] == '#' then
+        call('HSET', key, '~', leases[at + 1])
+        call('HDEL', key, '#')
+      elseif leases[at] ~= '~' then
+        if lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
+      end
     end
     if left == 0 then call('ZREM', instances, id) end
   end
@@ -64,13 +70,19 @@ if beats then
   else
     call('ZADD', instances, now, ARGV[1])
     call('PEXPIRE', instances, $TTL)
-    -- The leases' key is there from the first heartbeat on, so that it has a time to live.
-    call('HSETNX', KEYS[2], '#', 0)
-    call('PEXPIRE', KEYS[2], $TTL)
     if waits then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end
   end
   alive = call('ZRANGEBYSCORE', instances, now - ttl, '+inf', 'WITHSCORES')
   away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
+end
+if (beats and not leaves) or has(4) then
+  -- The leases' key is there from then on, so that it has a time to live. What an instance has told is known also after
+  -- the others have taken it for dead.
+  if call('HEXISTS', KEYS[2], '#') == 0 then
+    call('HSET', KEYS[2], '#', call('HGET', KEYS[2], '~') or 0)
+    call('HDEL', KEYS[2], '~')
+  end
+  call('PEXPIRE', KEYS[2], $TTL)
   open = call('HKEYS', KEYS[2])
 end
 if firstStray <= #ARGV - $OWNCLOCK then

@@ -38,6 +38,7 @@ export interface EncodedBatch {
 export class Batches {
   #items: Array<Numbered> = []
   #numbers = 0
+  #taken = 0
 
   get length(): number {
     return this.#items.length
@@ -80,9 +81,20 @@ export class Batches {
     this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
   }
 
+  /** Redis has taken these. */
+  took(items: ReadonlyArray<Numbered>): void {
+    this.#taken = Math.max(this.#taken, ...items.map(({ number }) => number))
+  }
+
+  /** The highest number that Redis has taken. */
+  get taken(): number {
+    return this.#taken
+  }
+
   /** Redis has lost what they were about. */
   clear(): void {
     this.#items = []
+    this.#taken = 0
   }
 }
 

@@ -9,7 +9,7 @@
  */
 import type { Instance } from "./Instance.ts"
 import { Leases } from "./Leases.ts"
-import type { StoreFailure } from "./Store.ts"
+import { StoreFailure } from "./Store.ts"
 import { type Asked, type Snapshot, takeSnapshot } from "./takeSnapshot.ts"
 
 /** Who was there and not heard of any more, in one heartbeat; the others have their turn with the next ones. */
@@ -24,6 +24,8 @@ const turn = (ids: ReadonlyArray<string>, after: string): ReadonlyArray<string> 
   const from = sorted.filter((id) => id <= after).length
   return [...sorted.slice(from), ...sorted.slice(0, from)].slice(0, mostDead)
 }
+
+const older = new StoreFailure({ reason: "lost", detail: "it has gone back to an older state" })
 
 const failureOf = (heard: Snapshot | StoreFailure): StoreFailure | undefined =>
   heard._tag === "StoreFailure" ? heard : undefined
@@ -53,6 +55,7 @@ export class Fleet {
     const { strays } = this.#leases
     this.#take({ beats: true, dead, strays }, (heard) => {
       if (heard._tag === "StoreFailure") return done(heard)
+      if (this.#leases.isOlder(heard)) return done(older)
       this.#heard(heard)
       this.#leases.compare(heard, strays)
       const strangers = heard.strangers.slice(0, mostStrangers)
@@ -127,8 +130,10 @@ export class Fleet {
     // It is heard of again only after it has told what it did.
     if (this.#back !== undefined) return this.beat(answered)
     this.#take({ compares: true }, (heard) => {
-      if (heard._tag === "Snapshot") this.#leases.compare(heard)
-      answered(failureOf(heard))
+      if (heard._tag === "StoreFailure") return answered(heard)
+      if (this.#leases.isOlder(heard)) return this.#forget(answered)
+      this.#leases.compare(heard)
+      answered(undefined)
     })
   }
 
@@ -178,6 +183,13 @@ export class Fleet {
     instance.batches.clear()
     for (const item of instance.own.counts(instance.nowMs)) instance.enqueue(item)
     this.#leases.adopt()
+  }
+
+  /** Begins a new state in the place of one that is not whole. */
+  #forget(done: (failure: StoreFailure | undefined) => void): void {
+    const dead = [...new Set([...this.#heardOf.keys(), ...this.#known, ...this.#dead])]
+      .filter((each) => each !== this.instance.with_.id)
+    this.#take({ compares: true, forgets: this.instance.born, dead }, (heard) => done(failureOf(heard)))
   }
 
   #take(asked: Asked, done: (heard: Snapshot | StoreFailure) => void): void {

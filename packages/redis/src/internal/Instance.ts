@@ -234,6 +234,7 @@ export class Instance {
         again()
         return this.checkBirth(born)
       }
+      if (sentTo === this.born) this.batches.took(items)
       this.mirror.ledger.lastResortMs = reader.double()
       this.load(reader, batch.specs, full)
       this.tell(answer.reply, 1)

@@ -14,6 +14,9 @@ export class Leases {
   /** Those in Redis of which this instance knows nothing; first those that were not looked into yet. */
   #strays: ReadonlyArray<string> = []
 
+  /** The birth of the state that knows this instance; NaN: none does. */
+  #knownTo = Number.NaN
+
   constructor(readonly instance: Instance) {}
 
   /** What the next heartbeat is to find out more about. */
@@ -28,9 +31,18 @@ export class Leases {
     }
   }
 
+  /**
+   * Redis has gone back behind what it had taken from this instance: it was started from an older file, or a replica that
+   * had not heard of it yet is the master now. What else it has forgotten cannot be told from here.
+   */
+  isOlder({ before, told }: Snapshot): boolean {
+    return before.born === this.instance.born && before.born === this.#knownTo && !(told >= before.taken)
+  }
+
   /** To be told with each snapshot that compares. `strays`: those that it was asked about. */
   compare(snapshot: Snapshot, strays: ReadonlyArray<string> = []): void {
     if (snapshot.before.born !== this.instance.born) return
+    this.#knownTo = this.instance.born
     this.#hold(snapshot)
     this.#endStrays(snapshot, strays)
   }

@@ -15,6 +15,8 @@ export interface Asked {
   readonly leaves?: boolean
   /** What Redis holds of this instance is wanted. */
   readonly compares?: boolean
+  /** The state of this birth is to be forgotten, and with it the leases of the dead, or of whoever is given as such. */
+  readonly forgets?: number
   /** Whose leases are to be ended. */
   readonly dead?: ReadonlyArray<string>
   /** Providers that only they knew. */
@@ -35,6 +37,8 @@ export interface Snapshot {
   readonly strays: ReadonlyArray<Named | undefined>
   /** Providers of the dead's leases that are not known here. */
   readonly strangers: ReadonlyArray<Named>
+  /** The highest number of what this instance has told, as Redis knows it; NaN: it does not. */
+  readonly told: number
   /** What was known when it was asked: whatever came later Redis may not have known yet. */
   readonly before: Known
 }
@@ -43,6 +47,8 @@ interface Known {
   readonly born: number
   /** Leases that this state had granted or taken over, ended since or not. */
   readonly leases: ReadonlySet<string>
+  /** The highest number of what Redis had taken. */
+  readonly taken: number
 }
 
 const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? list.map(String) : []
@@ -55,13 +61,14 @@ const known = ({ batches, born, leases }: Instance): Known => ({
   leases: new Set([
     ...[...leases.values()].flatMap((lease) => lease.born === born ? lease.id : []),
     ...batches.leases(born)
-  ])
+  ]),
+  taken: batches.taken
 })
 
 /** `onBirth`: Redis' state is one that this instance does not know, and it does not count on another one. */
 export const takeSnapshot = (
   instance: Instance,
-  { beats = false, compares = false, dead = [], leaves = false, strangers = [], strays = [] }: Asked,
+  { beats = false, compares = false, dead = [], forgets, leaves = false, strangers = [], strays = [] }: Asked,
   onBirth: (born: number) => void,
   done: (heard: Snapshot | StoreFailure) => void
 ): void => {
@@ -78,7 +85,7 @@ export const takeSnapshot = (
     const { born } = instance.head(reader)
     instance.mirror.ledger.lastResortMs = reader.double()
     instance.load(reader, specs, true)
-    instance.tell(reply, 6)
+    instance.tell(reply, 7)
     if (instance.phase !== "away" && !Number.isNaN(instance.born)) instance.checkBirth(born)
     if (born !== instance.born && (instance.phase === "away" || Number.isNaN(instance.born))) onBirth(born)
     const scored = texts(reply[1])
@@ -89,6 +96,7 @@ export const takeSnapshot = (
       open: new Set(texts(reply[3]).filter((each) => !numbers.has(each))),
       strays: texts(reply[4]).map(keys.specOf),
       strangers: texts(reply[5]).flatMap((key) => keys.specOf(key) ?? []),
+      told: Number.parseFloat(String(reply[6])),
       before
     }
   }
@@ -109,6 +117,7 @@ export const takeSnapshot = (
       [beats, waits, leaves, compares].map((is) => is ? "1" : "0").join(""),
       String(options.leaseTtl),
       String(dead.length),
+      forgets === undefined ? "" : String(forgets),
       ...specs.map(({ name }) => name),
       ...dead,
       ...strangers.map(({ name }) => name),

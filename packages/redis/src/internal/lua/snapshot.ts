@@ -4,21 +4,29 @@
  *
  * KEYS: as all, then the instances, the leases of the dead, and providers that only the dead knew.
  * ARGV: as all, then flags (whether this is a heartbeat, whether somebody waits, whether the instance leaves, whether its
- * leases are wanted), for how many ms an instance is believed to be there, how many are dead, the providers' names, the
- * dead, the names of the providers that only they knew, and those of this instance's leases of which the provider is asked.
+ * leases are wanted), for how many ms an instance is believed to be there, how many are dead, the birth of the state that
+ * is to be forgotten, the providers' names, the dead, the names of the providers that only they knew, and those of this instance's leases of which the provider is asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
  * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
- * keys, and what has changed.
+ * keys, how much the instance had told, and what has changed.
  */
 export const snapshot = `
 local function has(flag) return ARGV[3]:byte(flag) == 49 end
 local beats, waits, leaves = has(1), has(2), has(3)
 local ttl, instances, dead = tonumber(ARGV[4]), KEYS[n + 4], tonumber(ARGV[5])
 local strangers = #KEYS - n - 4 - dead
-local firstStray = n + dead + strangers + 6
+local firstStray = n + dead + strangers + 7
 local names = {}
-for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 5] end
-for i = n + dead + 1, n + dead + strangers do names[KEYS[i + 4]] = ARGV[i + 5] end
+for i = 1, n do names[KEYS[i + 3]] = ARGV[i + 6] end
+for i = n + dead + 1, n + dead + strangers do names[KEYS[i + 4]] = ARGV[i + 6] end
+
+-- Nobody knows what of it is missing: a new one begins, which everybody tells what he has used.
+if tonumber(ARGV[6]) == born then
+  for i = 4, n + 3 do call('DEL', KEYS[i]) end
+  for i = n + 5, #KEYS do call('DEL', KEYS[i]) end
+  call('DEL', KEYS[2])
+  meta, born, resort = nil, max(now, born + 1), -huge
+end
 
 local unknown = {}
 local function lost(lease)
@@ -43,7 +51,7 @@ local function lost(lease)
 end
 
 for index = 1, dead do
-  local id, key = ARGV[n + 5 + index], KEYS[n + 4 + index]
+  local id, key = ARGV[n + 6 + index], KEYS[n + 4 + index]
   local seen = call('ZSCORE', instances, id)
   if not seen or tonumber(seen) < now - ttl then
     local leases, left = call('HGETALL', key), 0
@@ -59,7 +67,7 @@ for index = 1, dead do
   end
 end
 
-local alive, away, open, asked = {}, {}, {}, {}
+local alive, away, open, asked, told = {}, {}, {}, {}, false
 if beats then
   -- What is still under way is ended by the others, in time.
   if leaves then
@@ -78,8 +86,10 @@ end
 if (beats and not leaves) or has(4) then
   -- The leases' key is there from then on, so that it has a time to live. What an instance has told is known also after
   -- the others have taken it for dead.
-  if call('HEXISTS', KEYS[2], '#') == 0 then
-    call('HSET', KEYS[2], '#', call('HGET', KEYS[2], '~') or 0)
+  told = call('HGET', KEYS[2], '#')
+  if not told then
+    told = call('HGET', KEYS[2], '~')
+    call('HSET', KEYS[2], '#', told or 0)
     call('HDEL', KEYS[2], '~')
   end
   call('PEXPIRE', KEYS[2], $TTL)
@@ -103,5 +113,5 @@ for i = 4, n + 3 do
   show(out, KEYS[i], true)
 end
 if dead > 0 and call('EXISTS', KEYS[3]) == 1 then call('PUBLISH', KEYS[1], cjson.encode({ ARGV[1] })) end
-return { table.concat(out), alive, away, open, asked, left, unpack(changes) }
+return { table.concat(out), alive, away, open, asked, left, told or '', unpack(changes) }
 `

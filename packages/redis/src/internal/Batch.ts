@@ -1,20 +1,13 @@
 /**
- * What is to be told to Redis and nobody waits for: settlements, in batches, each until it has been answered. A batch is
- * sent at once; what comes while this process is busy goes with the next.
+ * What is told to Redis and nobody waits for, item by item, and how a batch of them is sent.
  */
 import type { ProviderSpec, Reservation, RouterSettings, Settlement } from "@route-llm/core"
 import { failureClasses, outcomeOf, rowOf, wordRows } from "@route-llm/core/kernel"
-import { figure, lessCounted, withoutLease } from "./figures.ts"
+import { lessCounted } from "./figures.ts"
 import type { ItemName } from "./item.ts"
 import type { Keys } from "./keys.ts"
 import type { Argument } from "./Store.ts"
 import { addressed, declaredOf, encodeItem } from "./wire.ts"
-
-/** In one script call: Redis does nothing else meanwhile. */
-const batchSize = 128
-
-/** Kept while Redis is away; beyond it the oldest are forgotten, whose windows have passed. */
-const mostKept = 20_000
 
 export interface Item {
   readonly lease: string
@@ -26,6 +19,8 @@ export interface Item {
 
 export interface Numbered extends Item {
   readonly number: number
+  /** When it came to be. */
+  readonly atMs: number
 }
 
 /** What a batch is on the wire. `specs`: whose rows come back, in this order. */
@@ -33,69 +28,6 @@ export interface EncodedBatch {
   readonly keys: ReadonlyArray<string>
   readonly args: ReadonlyArray<Argument>
   readonly specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>
-}
-
-export class Batches {
-  #items: Array<Numbered> = []
-  #numbers = 0
-  #taken = 0
-
-  get length(): number {
-    return this.#items.length
-  }
-
-  add(item: Item): void {
-    this.#items.push(this.numbered(item))
-    if (this.#items.length > mostKept) this.#items.shift()
-  }
-
-  /** What is told gets a number, in the order in which it is told. */
-  numbered(item: Item): Numbered {
-    return { ...item, number: ++this.#numbers }
-  }
-
-  /** Takes the next ones out. */
-  next(): ReadonlyArray<Numbered> {
-    return this.#items.splice(0, batchSize)
-  }
-
-  /** Whose ends are among them, of leases of this state. */
-  leases(born: number): ReadonlyArray<string> {
-    return this.#items.flatMap(({ lease, row }) => figure(row, "born") === born ? lease : [])
-  }
-
-  /** Of these leases nothing is held any more, and each is counted as it was reserved. */
-  release(leases: ReadonlySet<string>): void {
-    this.#items = this.#items.map((item) =>
-      leases.has(item.lease) ? { ...item, row: withoutLease(lessCounted(item.row)) } : item
-    )
-  }
-
-  /** Whether the end of this lease is among them. */
-  isEnding(lease: string): boolean {
-    return this.#items.some((item) => item.lease === lease)
-  }
-
-  /** They were not answered: again, in the order of their numbers. */
-  again(items: ReadonlyArray<Numbered>): void {
-    this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
-  }
-
-  /** Redis has taken these. */
-  took(items: ReadonlyArray<Numbered>): void {
-    this.#taken = Math.max(this.#taken, ...items.map(({ number }) => number))
-  }
-
-  /** The highest number that Redis has taken. */
-  get taken(): number {
-    return this.#taken
-  }
-
-  /** Redis has lost what they were about. */
-  clear(): void {
-    this.#items = []
-    this.#taken = 0
-  }
 }
 
 /**
@@ -236,9 +168,9 @@ export const forceItem = (spec: ProviderSpec, forMs: number | undefined): Item =
   row: encodeItem(forMs === undefined ? { kind: 4 } : { kind: 3, benchMs: forMs })
 })
 
-/** What one bucket of this instance's own ledger counts; see `Own.ts`. */
+/** What one bucket counts. */
 export const countItem = (
-  spec: ProviderSpec,
+  spec: Pick<ProviderSpec, "name" | "model">,
   span: "minute" | "day",
   counts: { readonly atMs: number; readonly requests: number; readonly input: number; readonly output: number }
 ): Item => ({

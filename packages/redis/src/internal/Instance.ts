@@ -5,7 +5,8 @@
 import type { ProviderSpec, Reservation, RouterSettings, StateChange } from "@route-llm/core"
 import { monotonicMs } from "@route-llm/core/kernel"
 import type { Clock } from "effect"
-import { Batches, encodeBatch, type Item, type Numbered } from "./Batch.ts"
+import { encodeBatch, type Item, type Numbered } from "./Batch.ts"
+import { Batches } from "./Batches.ts"
 import type { Keys } from "./keys.ts"
 import { Mirror } from "./Mirror.ts"
 import type { Settings } from "./options.ts"
@@ -60,7 +61,7 @@ export interface InstanceOptions {
 export class Instance {
   readonly mirror: Mirror
   readonly own: Own
-  readonly batches = new Batches()
+  readonly batches: Batches
   readonly leases = new Map<Reservation, Lease>()
   /** The birth of the state as this instance knows it; NaN: it has never seen one. */
   born = Number.NaN
@@ -84,6 +85,7 @@ export class Instance {
     const { clock } = with_
     this.#serverClock = new ServerClock(clock.unsafeCurrentTimeMillis() - monotonicMs(clock))
     this.mirror = new Mirror(with_.settings)
+    this.batches = new Batches(() => this.nowMs, with_.settings)
     // While Redis has the word, what changes is what it says.
     this.own = new Own(with_.settings, (change) => {
       if (this.phase !== "shared") with_.onChange(change)
@@ -194,7 +196,10 @@ export class Instance {
   /** Sends what is to be told now. While Redis is away it is kept; `force`: it may be back. */
   flush(force = false): void {
     if (this.phase === "away" && !force) return
-    while (this.batches.length > 0) this.#send(this.batches.next(), () => {})
+    while (this.batches.length > 0) {
+      const items = this.batches.next()
+      if (items.length > 0) this.#send(items, () => {})
+    }
   }
 
   /** Whether everything that was sent has been answered. */

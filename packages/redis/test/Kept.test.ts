@@ -1,0 +1,45 @@
+/** Redis is away for so long that not every call is kept: everything that counts is told all the same. */
+import { Effect, type Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { StoreFailure } from "../src/internal/Store.ts"
+import { makeMembers } from "./member.ts"
+import { redisServer } from "./rigs/redisServer.ts"
+import { skips, suiteRig } from "./rigs/suite.ts"
+import { spec, success } from "./stateSupport.ts"
+
+const run = (effect: Effect.Effect<void, never, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
+
+const rounds = 45
+/** In each round of one second. */
+const calls = 1_000
+
+describe.skipIf(skips("own"))("more calls than are kept", () => {
+  const rig = suiteRig(redisServer(), ({ flush }) => flush)
+
+  it("are all in the day and in the window, once Redis is back", () =>
+    run(Effect.gen(function*() {
+      const { member, move } = makeMembers(() => rig().client)
+      const { beat, call, instance, retry, state } = yield* member("one")
+      const limited = [spec("a", { requests: 1e9, requestsPerDay: 1e9, tokensPerDay: 1e12 })]
+      yield* beat
+      const held = yield* call(limited)
+      instance.onFailure(new StoreFailure({ reason: "timeout", detail: "it is not heard" }))
+      yield* state.settle(held, success)
+      let most = 0
+      for (let round = 0; round < rounds; round++) {
+        for (let each = 0; each < calls; each++) yield* state.settle(yield* call(limited), success)
+        most = Math.max(most, instance.batches.length)
+        if (round < rounds - 1) move(1_000)
+      }
+      expect(most).toBeLessThanOrEqual(20_300)
+      yield* retry
+      for (let back = 0; back < 3; back++) yield* retry
+      expect(instance.phase).toBe("shared")
+      const all = rounds * calls + 1
+      const [seen] = yield* state.snapshot(limited)
+      const used = (name: string) => seen?.limits.find(({ dimension }) => dimension === name)?.used
+      expect(seen).toMatchObject({ inFlight: 0 })
+      expect([used("requestsPerDay"), used("tokensPerDay")]).toEqual([all, 30 * all])
+      expect([used("requests"), seen?.tokensUsed]).toEqual([all, 30 * all])
+    })), 60_000)
+})

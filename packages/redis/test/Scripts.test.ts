@@ -35,7 +35,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
 
   const beat = async (): Promise<number> => {
     const all = [keys.meta, leases, keys.waiting, provider, keys.instances]
-    const [, born = Number.NaN] = await run(scripts.snapshot, all, ["me", "1", "100", "10000", "0", "", "a"])
+    const [, born = Number.NaN] = await run(scripts.snapshot, all, ["me", "1", "100", "10000", "0", "-1", "a"])
     return born
   }
 

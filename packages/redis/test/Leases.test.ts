@@ -132,8 +132,7 @@ describe.skipIf(skips("own"))("a lease", () => {
           held.push(yield* slow.call([spec("here")]))
         })
       )
-      yield* slow.retry
-      yield* slow.beat
+      yield* slow.back("settling")
       expect(yield* row("here")).toMatchObject({
         inFlightRequests: 1,
         requests: 1,

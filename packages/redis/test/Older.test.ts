@@ -1,8 +1,9 @@
 /** Redis is back with less than it had said: from a file that is older, or as a replica that had not heard of it yet. */
+import type { Reservation } from "@route-llm/core"
 import { RouterStateRedis } from "@route-llm/redis"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { makeMembers, memberKeys } from "./member.ts"
+import { makeMembers, type Member, memberKeys } from "./member.ts"
 import { answering, startInstance } from "./rigs/instances.ts"
 import { chats, isAnswered, patient, recovered } from "./rigs/outage.ts"
 import { redisServer } from "./rigs/redisServer.ts"
@@ -23,6 +24,7 @@ describe.skipIf(skips("own"))("an older state", () => {
       const options = { waiting: { onSaturated: "fail" } } as const
       const first = yield* startInstance(state, [provider], options)
       yield* first.router.status
+      const kept = calls
       // Read when it starts again.
       yield* Effect.promise(() => rig().client.call("SAVE"))
       const second = yield* startInstance(state, [provider], options)
@@ -32,40 +34,75 @@ describe.skipIf(skips("own"))("an older state", () => {
       yield* rig().restart
       yield* Effect.forEach([first, second], recovered)
       const ended = yield* Effect.forEach([first, second], (instance) => chats(instance, limit))
-      expect(ended.flat().filter(isAnswered).length).toBeGreaterThan(0)
-      expect(calls).toBe(limit)
+      expect(ended.flat().filter((one) => !isAnswered(one)).length).toBeGreaterThan(0)
+      expect(calls).toBeLessThanOrEqual(limit)
+      // What was in the same bucket as the file may be counted twice.
+      expect(calls).toBeGreaterThanOrEqual(limit - kept)
     })), 20_000)
 
-  it("begins anew, once, with what everybody has used and what is under way", () =>
+  it("is told what it has forgotten and nothing else, and nobody is back before he has", () =>
     run(Effect.gen(function*() {
-      const { client } = rig()
-      const { member } = makeMembers(() => client)
-      const [one, other] = [yield* member("one"), yield* member("other")]
-      const here = [spec("here", { concurrent: 10 })]
-      for (const { beat, call, state } of [one, other]) {
-        yield* beat
-        yield* state.settle(yield* call(here), success)
-        yield* state.settle(yield* call(here), success)
-        yield* call(here)
-        yield* state.snapshot(here)
+      const { client, restart } = rig()
+      const { member, move } = makeMembers(() => client)
+      const leaseTtl = 3_600_000
+      const here = [spec("here", { concurrent: 10, requestsPerDay: 100 })]
+      const ends = ({ state }: Member, reservation: Reservation) => state.settle(reservation, success)
+      const [one, other] = [yield* member("one", { leaseTtl }), yield* member("other", { leaseTtl })]
+      const open: Array<Reservation> = []
+      for (const each of [one, other]) {
+        yield* each.beat
+        yield* ends(each, yield* each.call(here))
+        open.push(yield* each.call(here))
+        yield* each.state.snapshot(here)
       }
+      yield* Effect.promise(() => client.call("SAVE"))
+      // Another bucket, of the day as well.
+      move(700_000)
+      const third = yield* member("third", { leaseTtl })
+      const all = [one, other, third]
+      for (const each of all) {
+        yield* each.beat
+        yield* ends(each, yield* each.call(here))
+        yield* each.call(here)
+        yield* each.state.snapshot(here)
+        yield* each.beat
+      }
+      yield* ends(one, open[0]!)
+      yield* ends(other, open[1]!)
+      yield* Effect.forEach(all, ({ state }) => state.snapshot(here))
       yield* one.beat
-      const { born } = one.instance
-      const leases = memberKeys.leases("one")
-      const told = yield* Effect.promise(() => client.hget(leases, "#"))
-      yield* Effect.promise(() => client.hset(leases, "#", Number(told) - 1))
-      expect(yield* one.beat).toMatchObject({ reason: "lost" })
-      one.instance.onFailure((yield* one.beat)!)
-      expect(one.told).toMatchObject([{ _tag: "StateFailed", reason: "lost" }])
+      const before = yield* one.state.snapshot(here)
+      const figures = {
+        inFlight: 3,
+        requestsUsed: 6,
+        limits: expect.arrayContaining([expect.objectContaining({ used: 10 })])
+      }
+      expect(before[0]).toMatchObject(figures)
+      yield* restart
+      // Connected again.
+      yield* Effect.promise(() => client.ping())
+      const notices = ({ beat, instance, told }: Member) =>
+        Effect.gen(function*() {
+          const failure = yield* beat
+          expect(failure).toMatchObject({ reason: "lost" })
+          instance.onFailure(failure!)
+          expect(told).toMatchObject([{ _tag: "StateFailed", reason: "lost" }])
+        })
+      yield* notices(one)
       yield* one.retry
-      expect(one.instance.born).toBeGreaterThan(born)
-      yield* other.beat
-      expect(other.told).toMatchObject([{ _tag: "StateFailed", reason: "lost" }])
-      yield* other.retry
-      for (const { beat, retry } of [one, other, one, other]) yield* Effect.zipRight(retry, beat)
-      for (const { instance, state } of [one, other]) {
+      move(1)
+      yield* Effect.forEach([other, third], notices)
+      yield* one.back("settling")
+      expect(one.instance.phase).toBe("settling")
+      // Its settling is over, and the others are not back.
+      yield* one.retry
+      expect(one.instance.phase).toBe("settling")
+      yield* Effect.forEach([other, third], ({ back }) => back("settling"))
+      yield* Effect.forEach(all, ({ back }) => back("shared"))
+      for (const { beat } of [...all, ...all, ...all]) yield* beat
+      for (const { instance, state } of all) {
         expect(instance.phase).toBe("shared")
-        expect((yield* state.snapshot(here))[0]).toMatchObject({ requestsUsed: 6, inFlight: 2 })
+        expect((yield* state.snapshot(here))[0]).toMatchObject(figures)
       }
     })))
 

@@ -14,8 +14,8 @@ import type { Redis } from "ioredis"
 import { Fleet } from "../src/internal/Fleet.ts"
 import type { Instance } from "../src/internal/Instance.ts"
 import { makeKeys } from "../src/internal/keys.ts"
-import { Listener } from "../src/internal/Listener.ts"
 import { makeLineRunner } from "../src/internal/LineRunner.ts"
+import { Listener } from "../src/internal/Listener.ts"
 import { makeService } from "../src/internal/makeService.ts"
 import { decodeOptions, type OptionsInput } from "../src/internal/options.ts"
 import { makeInstance } from "../src/internal/redisState.ts"
@@ -31,6 +31,8 @@ export interface Member {
   readonly beat: Effect.Effect<StoreFailure | undefined>
   /** What is done now and then while Redis is away. */
   readonly retry: Effect.Effect<void>
+  /** As often as it takes to be there: what is told is answered meanwhile. */
+  readonly back: (phase: "settling" | "shared") => Effect.Effect<void>
   readonly call: (providers: Demand["providers"]) => Effect.Effect<Reservation>
 }
 
@@ -57,14 +59,20 @@ export const makeMembers = (client: () => Redis) => {
       const alone = yield* makeLineRunner(instance.own.line, now, scope)
       const listener = new Listener({ id, instance, fleet, onChange: () => {} })
       const state = makeService({ instance, fleet, listener, shared, alone, changes: Stream.never })
+      const retry = Effect.async<void>((resume) => fleet.retry(() => setImmediate(() => resume(Effect.void))))
+      const back = (phase: "settling" | "shared"): Effect.Effect<void> =>
+        Effect.suspend(() =>
+          instance.phase === "shared" || instance.phase === phase ? Effect.void : Effect.zipRight(retry, back(phase))
+        )
       return {
         instance,
         state,
+        back,
+        retry,
         told,
         beat: Effect.async<StoreFailure | undefined>((resume) =>
           fleet.beat((failure) => resume(Effect.succeed(failure)))
         ),
-        retry: Effect.async<void>((resume) => fleet.retry(() => resume(Effect.void))),
         call: (providers: Demand["providers"]) =>
           Effect.map(
             Effect.uninterruptibleMask((restore) => state.reserve(ask(providers), restore)),

@@ -5,7 +5,7 @@
 import type { RouterSettings } from "@route-llm/core"
 import type { Item, Numbered } from "./Batch.ts"
 import { figure, lessCounted, withoutLease } from "./figures.ts"
-import { Folded } from "./Folded.ts"
+import { bucketsOfOne, Folded } from "./Folded.ts"
 
 /** In one script call: Redis does nothing else meanwhile. */
 const batchSize = 128
@@ -13,9 +13,8 @@ const batchSize = 128
 /** Kept while Redis is away, each as it ended; of the oldest beyond it only what they count is. */
 const mostKept = 20_000
 
-/** From one number to the next: what an item is folded into has one of its own between, in the window and in the day. */
-const step = 3
-const places = { minute: 1, day: 2 }
+/** From one number to the next: whatever an item is folded into has one of its own between. */
+const step = 1 + bucketsOfOne
 
 /** Nothing in Redis waits for its end. */
 const isFoldable = ({ row }: Item): boolean => Number.isNaN(figure(row, "born")) && foldable.has(figure(row, "kind"))
@@ -25,10 +24,13 @@ export class Batches {
   #items: Array<Numbered> = []
   readonly #folded: Folded
   #numbers = 0
-  #taken = 0
+  #taken = -1
+  /** What Redis has taken, as long as it counts. */
+  readonly #told: Folded
 
-  constructor(readonly nowMs: () => number, settings: Pick<RouterSettings, "window" | "buckets">) {
+  constructor(readonly nowMs: () => number, settings: Pick<RouterSettings, "window" | "buckets" | "transit">) {
     this.#folded = new Folded(settings)
+    this.#told = new Folded(settings)
   }
 
   get length(): number {
@@ -67,10 +69,12 @@ export class Batches {
     return this.#items.flatMap(({ lease, row }) => figure(row, "born") === born ? lease : [])
   }
 
-  /** Of these leases nothing is held any more, and each is counted as it was reserved. */
-  release(leases: ReadonlySet<string>): void {
+  /** Of these leases nothing is held any more; `isCounted`: each is counted as it was reserved. */
+  release(leases: ReadonlySet<string>, isCounted: boolean): void {
     this.#items = this.#items.map((item) =>
-      leases.has(item.lease) ? { ...item, row: withoutLease(lessCounted(item.row)) } : item
+      leases.has(item.lease)
+        ? { ...item, row: withoutLease(isCounted ? lessCounted(item.row) : item.row) }
+        : item
     )
   }
 
@@ -84,12 +88,23 @@ export class Batches {
     this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
   }
 
-  /** Redis has taken these. */
+  /** Redis has taken these; none: it has heard of this instance. */
   took(items: ReadonlyArray<Numbered>): void {
-    this.#taken = Math.max(this.#taken, ...items.map(({ number }) => number))
+    const atMs = this.nowMs()
+    this.#taken = Math.max(this.#taken, 0, ...items.map(({ number }) => number))
+    for (const item of items) this.#told.add({ ...item, atMs })
   }
 
-  /** The highest number that Redis has taken. */
+  /**
+   * Redis knows nothing any more of what it had taken beyond this number; NaN: of anything. What counts of it is told
+   * again, by buckets: of the one in which that number was some counts twice.
+   */
+  tellAgain(taken: number): void {
+    this.#taken = Number.isNaN(taken) ? 0 : taken
+    for (const { item } of this.#told.takeBeyond(this.#taken, this.nowMs())) this.add(item)
+  }
+
+  /** The highest number that Redis has taken; -1: it may have never heard of this instance. */
   get taken(): number {
     return this.#taken
   }
@@ -98,7 +113,8 @@ export class Batches {
   clear(): void {
     this.#items = []
     this.#folded.clear()
-    this.#taken = 0
+    this.#told.clear()
+    this.#taken = -1
   }
 
   /** Half of them, so that it is done seldom. */
@@ -116,6 +132,11 @@ export class Batches {
   /** In the order of the numbers, in which Redis takes them. */
   #unfold(): void {
     const folded = this.#folded.takeBeyond(Number.NEGATIVE_INFINITY, this.nowMs())
-    this.again(folded.map(({ atMs, item, number, span }) => ({ ...item, number: number + places[span], atMs })))
+    const last = new Map<number, number>()
+    this.again(folded.map(({ atMs, item, number }) => {
+      const own = (last.get(number) ?? number) + 1
+      last.set(number, own)
+      return { ...item, number: own, atMs }
+    }))
   }
 }

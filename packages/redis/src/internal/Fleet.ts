@@ -142,7 +142,7 @@ export class Fleet {
     }
     this.#take({ compares: true }, (heard) => {
       if (heard._tag === "StoreFailure") return answered(heard)
-      if (this.#leases.isOlder(heard)) return this.#forget(answered)
+      if (this.#leases.isOlder(heard)) this.#hasLost = true
       this.#leases.compare(heard)
       answered(undefined)
     })
@@ -194,13 +194,6 @@ export class Fleet {
     instance.batches.clear()
     for (const item of instance.own.counts(instance.nowMs)) instance.enqueue(item)
     this.#leases.adopt()
-  }
-
-  /** Begins a new state in the place of one that is not whole. */
-  #forget(done: (failure: StoreFailure | undefined) => void): void {
-    const dead = [...new Set([...this.#heardOf.keys(), ...this.#known, ...this.#dead])]
-      .filter((each) => each !== this.instance.with_.id)
-    this.#take({ compares: true, forgets: this.instance.born, dead }, (heard) => done(failureOf(heard)))
   }
 
   #take(asked: Asked, done: (heard: Snapshot | StoreFailure) => void): void {

@@ -14,9 +14,6 @@ export class Leases {
   /** Those in Redis of which this instance knows nothing; first those that were not looked into yet. */
   #strays: ReadonlyArray<string> = []
 
-  /** The birth of the state that knows this instance; NaN: none does. */
-  #knownTo = Number.NaN
-
   constructor(readonly instance: Instance) {}
 
   /** What the next heartbeat is to find out more about. */
@@ -36,31 +33,35 @@ export class Leases {
    * had not heard of it yet is the master now. What else it has forgotten cannot be told from here.
    */
   isOlder({ before, told }: Snapshot): boolean {
-    return before.born === this.instance.born && before.born === this.#knownTo && !(told >= before.taken)
+    return before.born === this.instance.born && !((Number.isNaN(told) ? -1 : told) >= before.taken)
   }
 
   /** To be told with each snapshot that compares. `strays`: those that it was asked about. */
   compare(snapshot: Snapshot, strays: ReadonlyArray<string> = []): void {
-    if (snapshot.before.born !== this.instance.born) return
-    this.#knownTo = this.instance.born
-    this.#hold(snapshot)
+    const { batches, born } = this.instance
+    if (snapshot.before.born !== born) return
+    const isOlder = this.isOlder(snapshot)
+    this.#hold(snapshot, !isOlder)
+    if (isOlder) batches.tellAgain(snapshot.told)
+    else batches.took([])
     this.#endStrays(snapshot, strays)
   }
 
   /**
-   * This instance was not heard of for so long that the others took it for dead and ended its leases, each counted as it
-   * was reserved. Calls that are under way are held again; of those that have ended meanwhile what is not counted yet is.
+   * Leases that Redis does not have any more. This instance was not heard of for so long that the others took it for dead
+   * and ended them, each counted as it was reserved (`isCounted`); or an older state has never known them. Calls that are
+   * under way are held again; of those that have ended meanwhile what is not counted yet is.
    */
-  #hold({ before, open }: Snapshot): void {
+  #hold({ before, open }: Snapshot, isCounted: boolean): void {
     const { batches, born, leases } = this.instance
     const ended = new Set([...before.leases].filter((id) => !open.has(id)))
     if (ended.size === 0) return
     for (const [reservation, lease] of leases) {
       if (lease.born !== born || !ended.has(lease.id)) continue
-      lease.isCounted = true
+      lease.isCounted = isCounted
       this.#adopt(reservation, lease)
     }
-    batches.release(ended)
+    batches.release(ended, isCounted)
   }
 
   /**

@@ -15,8 +15,6 @@ export interface Asked {
   readonly leaves?: boolean
   /** What Redis holds of this instance is wanted. */
   readonly compares?: boolean
-  /** The state of this birth is to be forgotten, and with it the leases of the dead, or of whoever is given as such. */
-  readonly forgets?: number
   /** Whose leases are to be ended. */
   readonly dead?: ReadonlyArray<string>
   /** Providers that only they knew. */
@@ -47,7 +45,7 @@ interface Known {
   readonly born: number
   /** Leases that this state had granted or taken over, ended since or not. */
   readonly leases: ReadonlySet<string>
-  /** The highest number of what Redis had taken. */
+  /** The highest number of what Redis had taken; -1: this state may have never heard of this instance. */
   readonly taken: number
 }
 
@@ -68,7 +66,7 @@ const known = ({ batches, born, leases }: Instance): Known => ({
 /** `onBirth`: Redis' state is one that this instance does not know, and it does not count on another one. */
 export const takeSnapshot = (
   instance: Instance,
-  { beats = false, compares = false, dead = [], forgets, leaves = false, strangers = [], strays = [] }: Asked,
+  { beats = false, compares = false, dead = [], leaves = false, strangers = [], strays = [] }: Asked,
   onBirth: (born: number) => void,
   done: (heard: Snapshot | StoreFailure) => void
 ): void => {
@@ -108,7 +106,7 @@ export const takeSnapshot = (
       [beats, waits, leaves, compares].map((is) => is ? "1" : "0").join(""),
       String(options.leaseTtl),
       String(dead.length),
-      forgets === undefined ? "" : String(forgets),
+      String(before.taken),
       ...specs.map(({ name }) => name),
       ...dead,
       ...strangers.map(({ name }) => name),

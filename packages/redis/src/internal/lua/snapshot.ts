@@ -4,9 +4,9 @@
  *
  * KEYS: as all, then the leases of the dead, and providers that only the dead knew.
  * ARGV: as all, then flags (whether this is a heartbeat, whether somebody waits, whether the instance leaves, whether its
- * leases are wanted), for how many ms an instance is believed to be there, how many are dead, the birth of the state that
- * is to be forgotten, the providers' names, the dead, the names of the providers that only they knew, and those of this
- * instance's leases of which the provider is asked.
+ * leases are wanted), for how many ms an instance is believed to be there, how many are dead, how much this instance was
+ * told that Redis had taken from it, the providers' names, the dead, the names of the providers that only they knew, and
+ * those of this instance's leases of which the provider is asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
  * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
  * keys, how much the instance had told, and what has changed.
@@ -25,11 +25,6 @@ for i = n + dead + 1, n + dead + strangers do
 end
 if beats and not leaves and isKnown and isWithoutLeases() then renew() end
 
--- Nobody knows what of it is missing: a new one begins, which everybody tells what he has used.
-if tonumber(ARGV[8]) == born then
-  call('DEL', KEYS[2])
-  renew()
-end
 
 local unknown = {}
 local function lost(lease)
@@ -73,7 +68,19 @@ for index = 1, dead do
   end
 end
 
-local alive, away, open, asked, told = {}, {}, {}, {}, false
+local alive, away, open, asked, told = {}, {}, {}, {}, ''
+if (beats and not leaves) or has(4) then
+  -- The leases' key is there from then on, so that it has a time to live. What an instance has told is known also after
+  -- the others have taken it for dead.
+  told = call('HGET', KEYS[2], '#') or ''
+  if told == '' then
+    told = call('HGET', KEYS[2], '~') or ''
+    call('HSET', KEYS[2], '#', told == '' and 0 or told)
+    call('HDEL', KEYS[2], '~')
+  end
+  call('PEXPIRE', KEYS[2], $TTL)
+  open = call('HKEYS', KEYS[2])
+end
 if beats then
   -- What is still under way is ended by the others, in time.
   if leaves then
@@ -81,25 +88,14 @@ if beats then
       call('ZREM', instances, ARGV[1])
       call('DEL', KEYS[2])
     end
-  else
+  elseif (tonumber(told) or -1) >= tonumber(ARGV[8]) then
+    -- Who has to tell again what has been forgotten is heard of once he has.
     call('ZADD', instances, now, ARGV[1])
     call('PEXPIRE', instances, $TTL)
     if waits then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end
   end
   alive = call('ZRANGEBYSCORE', instances, now - ttl, '+inf', 'WITHSCORES')
   away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
-end
-if (beats and not leaves) or has(4) then
-  -- The leases' key is there from then on, so that it has a time to live. What an instance has told is known also after
-  -- the others have taken it for dead.
-  told = call('HGET', KEYS[2], '#')
-  if not told then
-    told = call('HGET', KEYS[2], '~')
-    call('HSET', KEYS[2], '#', told or 0)
-    call('HDEL', KEYS[2], '~')
-  end
-  call('PEXPIRE', KEYS[2], $TTL)
-  open = call('HKEYS', KEYS[2])
 end
 if firstStray <= #ARGV - $OWNCLOCK then
   local stored = call('HMGET', KEYS[2], unpack(ARGV, firstStray, #ARGV - $OWNCLOCK))
@@ -119,5 +115,5 @@ for i = 5, n + 4 do
   show(out, KEYS[i], true)
 end
 if dead > 0 and call('EXISTS', KEYS[3]) == 1 then publish() end
-return { table.concat(out), alive, away, open, asked, left, told or '', unpack(changes) }
+return { table.concat(out), alive, away, open, asked, left, told, unpack(changes) }
 `

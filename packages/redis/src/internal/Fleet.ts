@@ -87,8 +87,8 @@ export class Fleet {
     const before = instance.phase
     instance.phase = "away"
     this.#back = undefined
-    // Not yet quite back: the shares are what they were.
-    if (before !== "shared") return
+    // Not yet quite back: the shares are what they were. Who has no share is in the shared line by then.
+    if (before !== "shared") return before === "settling" ? this.onMove() : undefined
     const { localMs, mirror, nowMs, own, place } = instance
     instance.awaySinceMs = localMs
     this.#hasLost = failure.reason === "lost"

@@ -1,12 +1,13 @@
 /** What becomes of limits while Redis is away, as `onStateFailure` says. */
+import { RouterOptions, RouterState, type StateChange } from "@route-llm/core"
 import { RouterStateRedis } from "@route-llm/redis"
-import { Effect, Either, Exit, Fiber, Scope } from "effect"
+import { Cause, Context, Effect, Either, Exit, Fiber, Layer, Queue, Scope, Stream } from "effect"
 import { describe, expect, it } from "vitest"
 import { answering, type Instance, startInstance } from "./rigs/instances.ts"
 import { chats, during, failed, isAnswered, patient, recovered } from "./rigs/outage.ts"
 import { connect, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
-import { realMoment } from "./stateSupport.ts"
+import { ask, realMoment, spec } from "./stateSupport.ts"
 
 const limit = 20
 
@@ -26,6 +27,12 @@ const seen = ({ router }: Instance) =>
   })
 
 const ms = expect.any(Number)
+
+const stateOf = (options: Parameters<typeof RouterStateRedis.layer>[0]) =>
+  Effect.map(
+    Layer.build(RouterStateRedis.layer(options).pipe(Layer.provide(RouterOptions.layer({})), Layer.orDie)),
+    Context.get(RouterState)
+  )
 
 describe.skipIf(skips("own"))("two instances while Redis is away", () => {
   const rig = suiteRig(redisServer(), ({ flush, start }) => Effect.zipRight(start, flush))
@@ -120,6 +127,33 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
       yield* Effect.repeat(Effect.zipLeft(instance.chat, realMoment), { until: (one) => isAnswered(one) })
       expect(yield* seen(instance)).toMatchObject({ state: undefined, explained: "explained" })
     }))))
+
+  it(
+    "closed: who has joined the line while Redis settles hears at once that it is gone again",
+    () =>
+      Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+        const shared = { namespace: "policies", ...patient, onStateFailure: "closed" as const, settleIn: 600_000 }
+        const state = yield* stateOf({ url: rig().url, ...shared })
+        const single = [spec("a", { concurrent: 1 })]
+        const reserve = (waitMs: number) =>
+          Effect.uninterruptibleMask((restore) => state.reserve(ask(single, { waitMs }), restore))
+        const heard = yield* Queue.unbounded<StateChange>()
+        yield* state.changes.pipe(Stream.runForEach((change) => Queue.offer(heard, change)), Effect.forkScoped)
+        yield* Effect.yieldNow()
+        const settling = Effect.exit(reserve(0)).pipe(Effect.zipLeft(realMoment))
+        yield* rig().stop
+        yield* Effect.exit(reserve(0))
+        expect(yield* Queue.take(heard)).toMatchObject({ _tag: "StateFailed" })
+        yield* rig().start
+        yield* Effect.repeat(settling, { until: Exit.isSuccess })
+        const waits = yield* Effect.fork(Effect.exit(reserve(600_000)))
+        while ((yield* state.waiting).normal === 0) yield* realMoment
+        yield* rig().stop
+        const died = yield* Fiber.join(waits)
+        expect(Exit.isFailure(died) && Cause.squash(died.cause)).toMatchObject({ reason: "unreachable" })
+      }))),
+    20_000
+  )
 
   it(
     "share: what one that died had used is not forgotten with Redis",

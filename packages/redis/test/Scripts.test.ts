@@ -58,7 +58,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
   }
 
   const beat = async (call: Call = {}): Promise<number> => {
-    const [, born = Number.NaN] = await run(scripts.snapshot, call, ["100", "10000", "a"])
+    const [, born = Number.NaN] = await run(scripts.snapshot, call, ["1000", "10000", "0", "-1", "a"])
     return born
   }
 

@@ -1,19 +1,13 @@
 /**
- * What is to be told to Redis and nobody waits for: settlements, in batches, each until it has been answered. A batch is
- * sent at once; what comes while this process is busy goes with the next.
+ * What is told to Redis and nobody waits for, item by item, and how a batch of them is sent.
  */
 import type { ProviderSpec, Reservation, RouterSettings, Settlement } from "@route-llm/core"
 import { failureClasses, outcomeOf, rowOf, wordRows } from "@route-llm/core/kernel"
+import { lessCounted } from "./figures.ts"
 import type { ItemName } from "./item.ts"
 import type { Keys } from "./keys.ts"
 import type { Argument } from "./Store.ts"
 import { addressed, declaredOf, encodeItem, firstProviderKey } from "./wire.ts"
-
-/** In one script call: Redis does nothing else meanwhile. */
-const batchSize = 128
-
-/** Kept while Redis is away; beyond it the oldest are forgotten, whose windows have passed. */
-const mostKept = 20_000
 
 export interface Item {
   readonly lease: string
@@ -27,6 +21,8 @@ export interface Item {
 
 export interface Numbered extends Item {
   readonly number: number
+  /** When it came to be. */
+  readonly atMs: number
 }
 
 /** What a batch is on the wire, after what every call begins with. `specs`: whose rows come back, in this order. */
@@ -34,50 +30,6 @@ export interface EncodedBatch {
   readonly pins: ReadonlyArray<string>
   readonly args: ReadonlyArray<Argument>
   readonly specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>
-}
-
-export class Batches {
-  #items: Array<Numbered> = []
-  #numbers = 0
-
-  get length(): number {
-    return this.#items.length
-  }
-
-  /** What was not sent yet, the oldest first. */
-  get waiting(): ReadonlyArray<Numbered> {
-    return this.#items
-  }
-
-  /** The newest number there is. */
-  get newest(): number {
-    return this.#numbers
-  }
-
-  add(item: Item): void {
-    this.#items.push(this.numbered(item))
-    if (this.#items.length > mostKept) this.#items.shift()
-  }
-
-  /** What is told gets a number, in the order in which it is told. */
-  numbered(item: Item): Numbered {
-    return { ...item, number: ++this.#numbers }
-  }
-
-  /** Takes the next ones out. */
-  next(): ReadonlyArray<Numbered> {
-    return this.#items.splice(0, batchSize)
-  }
-
-  /** They were not answered: again, in the order of their numbers. */
-  again(items: ReadonlyArray<Numbered>): void {
-    this.#items = [...items, ...this.#items].sort((a, b) => a.number - b.number)
-  }
-
-  /** Redis has lost what they were about. */
-  clear(): void {
-    this.#items = []
-  }
 }
 
 /**
@@ -116,10 +68,10 @@ const reservationFigures = (reservation: Reservation, born: number): Partial<Rec
   epoch: reservation.epoch
 })
 
-/** Gives back whatever this lease holds, if it holds anything. */
-export const unusedItem = (lease: string, born: number): Item => ({
+/** Gives back whatever this lease holds, if it holds anything; of whichever provider it is, where that is not said. */
+export const unusedItem = (lease: string, born: number, spec?: Item["spec"]): Item => ({
   lease,
-  spec: undefined,
+  spec,
   row: encodeItem({ kind: 0, born, epoch: -1 })
 })
 
@@ -137,6 +89,7 @@ export const settleItem = (
     readonly born: number
     readonly spec: ProviderSpec
     readonly isAdopted?: boolean | undefined
+    readonly isCounted?: boolean | undefined
   },
   reservation: Reservation,
   settlement: Settlement,
@@ -153,11 +106,8 @@ export const settleItem = (
   // Nobody tells how many calls are under way.
   const readings = outcome.readings.filter(({ dimension }) => told.has(rowOf(dimension)))
   const declared = declaredOf(spec)
-  return {
-    lease: id,
-    spec,
-    sessionId: outcome.answered,
-    row: encodeItem({
+  const row = encodeItem(
+    {
       kind: 1,
       ...figures,
       estimated: reservation.estimatedInputTokens,
@@ -187,7 +137,8 @@ export const settleItem = (
       requestsPerDayLimit: declared[4]!,
       tokensPerDayLimit: declared[5]!,
       concurrentLimit: declared[6]!
-    }, [
+    },
+    [
       ...counts,
       ...readings.flatMap(({ dimension, limit, remaining, resetMs }) => [
         rowOf(dimension) + 1,
@@ -195,8 +146,9 @@ export const settleItem = (
         remaining ?? Number.NaN,
         resetMs ?? Number.NaN
       ])
-    ])
-  }
+    ]
+  )
+  return { lease: id, spec, sessionId: outcome.answered, row: lease.isCounted === true ? lessCounted(row) : row }
 }
 
 /** A circuit moved by hand. */
@@ -206,9 +158,9 @@ export const forceItem = (spec: ProviderSpec, forMs: number | undefined): Item =
   row: encodeItem(forMs === undefined ? { kind: 4 } : { kind: 3, benchMs: forMs })
 })
 
-/** What one bucket of this instance's own ledger counts; see `Own.ts`. */
+/** What one bucket counts. */
 export const countItem = (
-  spec: ProviderSpec,
+  spec: Pick<ProviderSpec, "name" | "model">,
   span: "minute" | "day",
   counts: { readonly atMs: number; readonly requests: number; readonly input: number; readonly output: number }
 ): Item => ({

@@ -7,14 +7,28 @@
  * every instance that was there before has been heard of again. One that is not heard of any more is waited for until its
  * leases have ended; and where Redis has lost the state, until what that one has used is out of every window.
  */
-import { adoptItem, unusedItem } from "./Batch.ts"
 import type { Instance } from "./Instance.ts"
-import type { Answer, Reply, StoreFailure } from "./Store.ts"
+import { Leases } from "./Leases.ts"
+import { StoreFailure } from "./Store.ts"
+import { type Asked, type Snapshot, takeSnapshot } from "./takeSnapshot.ts"
 
-/** Who was there and not heard of any more, in one heartbeat; more are ended with the next. */
+/** Who was there and not heard of any more, in one heartbeat; the others have their turn with the next ones. */
 const mostDead = 16
 
-const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? list.map(String) : []
+/** Providers that only they knew, in one heartbeat. */
+const mostStrangers = 64
+
+/** The next ones after this one, in a circle: whatever keeps one of them keeps none of the others. */
+const turn = (ids: ReadonlyArray<string>, after: string): ReadonlyArray<string> => {
+  const sorted = [...ids].sort()
+  const from = sorted.filter((id) => id <= after).length
+  return [...sorted.slice(from), ...sorted.slice(0, from)].slice(0, mostDead)
+}
+
+const older = new StoreFailure({ reason: "lost", detail: "it has gone back to an older state" })
+
+const failureOf = (heard: Snapshot | StoreFailure): StoreFailure | undefined =>
+  heard._tag === "StoreFailure" ? heard : undefined
 
 /** Redis is back: since when, by this process's clock and by its own, and up to which number there was something to tell. */
 interface Back {
@@ -24,8 +38,10 @@ interface Back {
 }
 
 export class Fleet {
-  #strays = new Set<string>()
+  readonly #leases: Leases
   #dead: ReadonlyArray<string> = []
+  /** The one whose turn was last. */
+  #lastDead = ""
   #heardOf: ReadonlyMap<string, number> = new Map()
   #contributedTo = Number.NaN
   /** Who was there when Redis was last heard of before it went. */
@@ -33,28 +49,35 @@ export class Fleet {
   #back: Back | undefined
   #hasLost = false
 
-  constructor(readonly instance: Instance, readonly onMove: () => void) {}
+  constructor(readonly instance: Instance, readonly onMove: () => void) {
+    this.#leases = new Leases(instance)
+  }
 
   /** One heartbeat; `done` hears whether Redis has answered. */
   beat(done: (failure: StoreFailure | undefined) => void): void {
-    const dead = this.#dead.slice(0, mostDead)
+    const dead = turn(this.#dead, this.#lastDead)
     this.#dead = []
-    const waits = this.instance.mirror.line.length > 0
-    this.#snapshot({ flags: `1${waits ? 1 : 0}0`, dead }, (answer) => {
-      if (answer._tag === "StoreFailure") return done(answer)
-      this.#heard(answer.reply)
-      done(undefined)
+    this.#lastDead = dead.at(-1) ?? ""
+    const { strays } = this.#leases
+    this.#take({ beats: true, dead, strays }, (heard) => {
+      if (heard._tag === "StoreFailure") return done(heard)
+      if (this.#leases.isOlder(heard)) return done(older)
+      this.#heard(heard)
+      this.#leases.compare(heard, strays)
+      const strangers = heard.strangers.slice(0, mostStrangers)
+      if (strangers.length === 0) return done(undefined)
+      this.#take({ dead, strangers }, (heard) => done(failureOf(heard)))
     })
   }
 
   /** Every provider, read anew. */
   refresh(done: (failure: StoreFailure | undefined) => void): void {
-    this.#snapshot({ flags: "000", dead: [] }, (answer) => done(answer._tag === "StoreFailure" ? answer : undefined))
+    this.#take({}, (heard) => done(failureOf(heard)))
   }
 
   /** Says goodbye: the others need not wait for this instance to be dead. */
   close(done: () => void): void {
-    this.#snapshot({ flags: "101", dead: [] }, () => done())
+    this.#take({ beats: true, leaves: true }, () => done())
   }
 
   /** Redis has failed: from now on without it. */
@@ -64,8 +87,8 @@ export class Fleet {
     const before = instance.phase
     instance.phase = "away"
     this.#back = undefined
-    // Not yet quite back: the shares are what they were.
-    if (before !== "shared") return
+    // Not yet quite back: the shares are what they were. Who has no share is in the shared line by then.
+    if (before !== "shared") return before === "settling" ? this.onMove() : undefined
     const { localMs, mirror, nowMs, own, place } = instance
     instance.awaySinceMs = localMs
     this.#hasLost = failure.reason === "lost"
@@ -103,7 +126,7 @@ export class Fleet {
       }
       const { localMs, nowMs } = instance
       const back = this.#back
-      this.#adopt()
+      this.#leases.adopt()
       instance.flush(true)
       this.#back ??= { localMs, serverMs: nowMs, number: instance.batches.newest }
       // Heard of again, it may ask.
@@ -111,11 +134,18 @@ export class Fleet {
       if (back !== undefined && this.#isSettled(back)) this.#return()
       done()
     }
-    if (this.#back === undefined) return this.refresh(answered)
     // It is heard of again only after it has told what it did.
-    if (instance.hasTold(this.#back.number)) return this.beat(answered)
-    instance.flush(true)
-    done()
+    if (this.#back !== undefined) {
+      if (instance.hasTold(this.#back.number)) return this.beat(answered)
+      instance.flush(true)
+      return done()
+    }
+    this.#take({ compares: true }, (heard) => {
+      if (heard._tag === "StoreFailure") return answered(heard)
+      if (this.#leases.isOlder(heard)) this.#hasLost = true
+      this.#leases.compare(heard)
+      answered(undefined)
+    })
   }
 
   /** Whether everyone has told Redis what he did while it was away. */
@@ -140,41 +170,17 @@ export class Fleet {
     this.onMove()
   }
 
-  #heard(reply: Reply): void {
+  #heard({ away, heardOf }: Snapshot): void {
     const { instance } = this
     const { id } = instance.with_
-    const scored = texts(reply[1])
-    this.#heardOf = new Map(scored.flatMap((each, at) => at % 2 === 0 ? [[each, Number(scored[at + 1])]] : []))
-    const alive = [...this.#heardOf.keys()].sort()
+    this.#heardOf = heardOf
+    const alive = [...heardOf.keys()].sort()
     if (instance.phase === "shared") this.#known = alive.filter((each) => each !== id)
     instance.place = {
       instances: Math.max(alive.length, instance.with_.options.instances),
       index: Math.max(0, alive.indexOf(id))
     }
-    this.#dead = texts(reply[2]).filter((each) => each !== id)
-    this.#endStrays(texts(reply[3]).filter((each) => each !== "#"))
-  }
-
-  /** Leases that this instance knows nothing of, for the second time: an answer was lost on its way. */
-  #endStrays(open: ReadonlyArray<string>): void {
-    const { instance } = this
-    const known = new Set([...instance.leases.values()].map(({ id }) => id))
-    const strays = open.filter((id) => !known.has(id))
-    for (const id of strays) {
-      if (this.#strays.has(id) && instance.batches.length === 0) instance.enqueue(unusedItem(id, instance.born))
-    }
-    this.#strays = new Set(strays)
-  }
-
-  /** What this instance has granted itself, or Redis has forgotten, is held there from now on. */
-  #adopt(): void {
-    const { instance } = this
-    for (const [reservation, lease] of instance.leases) {
-      if (lease.born === instance.born) continue
-      lease.born = instance.born
-      lease.isAdopted = true
-      instance.enqueue(adoptItem(lease.id, lease.spec, reservation))
-    }
+    this.#dead = away
   }
 
   /** The state is another one than this instance knows: it is told everything. */
@@ -187,37 +193,10 @@ export class Fleet {
     // What is to be told is in the windows already.
     instance.batches.clear()
     for (const item of instance.own.counts(instance.nowMs)) instance.enqueue(item)
-    this.#adopt()
+    this.#leases.adopt()
   }
 
-  #snapshot(
-    { dead, flags }: { readonly flags: string; readonly dead: ReadonlyArray<string> },
-    done: (answer: Answer) => void
-  ): void {
-    const { instance } = this
-    const { keys, options } = instance.with_
-    const { specs } = instance.mirror
-    // What has ended here has ended there before this is read.
-    instance.flush()
-    instance.run(
-      "snapshot",
-      specs,
-      dead.map(keys.leases),
-      [flags, String(options.leaseTtl), ...specs.map(({ name }) => name), ...dead],
-      (answer) => {
-        if (answer._tag === "StoreFailure") return done(answer)
-        const reader = instance.reader(answer.reply)
-        const { born } = instance.head(reader)
-        instance.mirror.ledger.lastResortMs = reader.double()
-        instance.load(reader, specs, true)
-        instance.tell(answer.reply, 4)
-        if (instance.phase !== "away" && !Number.isNaN(instance.born)) instance.checkBirth(born)
-        if (born !== instance.born && (instance.phase === "away" || Number.isNaN(instance.born))) {
-          this.#contribute(born)
-        }
-        done(answer)
-        instance.onPicture()
-      }
-    )
+  #take(asked: Asked, done: (heard: Snapshot | StoreFailure) => void): void {
+    takeSnapshot(this.instance, asked, (born) => this.#contribute(born), done)
   }
 }

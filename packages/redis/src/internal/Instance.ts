@@ -5,7 +5,8 @@
 import type { ProviderSpec, Reservation, RouterSettings, StateChange } from "@route-llm/core"
 import { fields, monotonicMs } from "@route-llm/core/kernel"
 import type { Clock } from "effect"
-import { Batches, encodeBatch, type Item, type Numbered } from "./Batch.ts"
+import { encodeBatch, type Item, type Numbered } from "./Batch.ts"
+import { Batches } from "./Batches.ts"
 import type { Keys } from "./keys.ts"
 import { Mirror } from "./Mirror.ts"
 import type { Settings } from "./options.ts"
@@ -24,6 +25,8 @@ export interface Lease {
   born: number
   /** A later state than the one that granted it has taken it over. */
   isAdopted?: boolean
+  /** The others had ended it, and counted it as it was reserved. */
+  isCounted?: boolean
 }
 
 /**
@@ -58,7 +61,7 @@ export interface InstanceOptions {
 export class Instance {
   readonly mirror: Mirror
   readonly own: Own
-  readonly batches = new Batches()
+  readonly batches: Batches
   readonly leases = new Map<Reservation, Lease>()
   /** The birth of the state as this instance knows it; NaN: it has never seen one. */
   born = Number.NaN
@@ -93,6 +96,7 @@ export class Instance {
     const { clock } = with_
     this.#serverClock = new ServerClock(clock.unsafeCurrentTimeMillis() - monotonicMs(clock))
     this.mirror = new Mirror(with_.settings)
+    this.batches = new Batches(() => this.nowMs, with_.settings)
     // While Redis has the word, what changes is what it says.
     this.own = new Own(with_.settings, (change) => {
       if (this.phase !== "shared") with_.onChange(change)
@@ -231,20 +235,15 @@ export class Instance {
   flush(force = false): void {
     this.#isForced ||= force
     while (this.batches.length > 0 && !this.#isHeld && (this.phase !== "away" || this.#isForced)) {
-      this.#send(this.batches.next())
+      const items = this.batches.next()
+      if (items.length > 0) this.#send(items)
     }
     if (this.batches.length === 0) this.#isForced = false
   }
 
   /** Whether Redis has taken everything up to this number. */
   hasTold(number: number): boolean {
-    const [oldest] = this.batches.waiting
-    return (oldest?.number ?? Infinity) > number && [...this.#underWay].every(([first]) => first!.number > number)
-  }
-
-  /** Others have ended the calls that are under way, and counted them as they were reserved. */
-  orphan(): void {
-    for (const lease of this.leases.values()) lease.born = Number.NaN
+    return this.batches.oldest > number && [...this.#underWay].every(([first]) => first!.number > number)
   }
 
   #send(items: ReadonlyArray<Numbered>): void {
@@ -273,6 +272,7 @@ export class Instance {
         again()
         return this.checkBirth(born)
       }
+      if (sentTo === this.born) this.batches.took(items)
       this.mirror.ledger.lastResortMs = reader.double()
       this.load(reader, specs, full)
       this.tell(answer.reply, 1)

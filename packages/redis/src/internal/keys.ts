@@ -17,6 +17,8 @@ export interface Keys {
   /** One instance's reservations. */
   readonly leases: (instance: string) => string
   readonly provider: (spec: { readonly name: string; readonly model: string }) => string
+  /** Whose key it is, whatever a client puts before it; `undefined` where it is no provider's. */
+  readonly specOf: (key: string) => { readonly name: string; readonly model: string } | undefined
   /** One session's provider. A session's id is its owner's business and is not stored. */
   readonly pin: (sessionId: string) => string
 }
@@ -35,6 +37,7 @@ export const makeKeys = (
 ): Keys => {
   const known = new WeakMap<object, string>()
   const prefix = `route-llm:v${layoutVersion}:{${namespace}}:${windowMs}x${buckets}:`
+  const providers = `${prefix}provider:`
   return {
     meta: `${prefix}meta${db === 0 ? "" : `:${db}`}`,
     instances: `${prefix}instances`,
@@ -42,9 +45,16 @@ export const makeKeys = (
     leases: (instance) => `${prefix}leases:${instance}`,
     // Asked for with each request.
     provider: (spec) => {
-      const key = known.get(spec) ?? `${prefix}provider:${JSON.stringify([spec.name, spec.model])}`
+      const key = known.get(spec) ?? `${providers}${JSON.stringify([spec.name, spec.model])}`
       known.set(spec, key)
       return key
+    },
+    specOf: (key) => {
+      const at = key.indexOf(providers)
+      if (at < 0) return undefined
+      const named: unknown = JSON.parse(key.slice(at + providers.length))
+      const [name, model]: ReadonlyArray<unknown> = Array.isArray(named) ? named : []
+      return typeof name === "string" && typeof model === "string" ? { name, model } : undefined
     },
     pin: (sessionId) => `${prefix}pin:${createHash("sha256").update(sessionId).digest("base64url").slice(0, 22)}`
   }

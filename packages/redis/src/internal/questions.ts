@@ -136,10 +136,7 @@ const takeIn = (
   const [code, lastResortMs] = [reader.double(), reader.double()]
   if (code === codes.late) return new StoreFailure({ reason: "timeout", detail: "it was held up for too long" })
   if (code === codes.lost) return new StoreFailure({ reason: "lost", detail: "it has lost the state" })
-  if (code === codes.dead) {
-    instance.orphan()
-    return new StoreFailure({ reason: "refused", detail: "this instance was taken for dead" })
-  }
+  if (code === codes.dead) return new StoreFailure({ reason: "refused", detail: "this instance was taken for dead" })
   const { ledger } = instance.mirror
   const all = [...specs.values()]
   const decided = questions.map((question) => {

@@ -35,21 +35,28 @@ end
 local function renew()
   born = now > born and now or born + 1
   call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL)
-  rows = {}
-  for i = 5, n + 4 do rows[KEYS[i]] = '' end
+  for key in pairs(rows) do rows[key] = '' end
 end
 
--- The instances know of this one, and its leases are gone: part of the state is. It is heard of again when it has told
--- what it knows.
-local function hasLostLeases() return call('ZREM', KEYS[4], ARGV[1]) == 1 end
+-- The instances know of this one, and its leases are gone, unless the others have ended them: part of the state is. It is
+-- heard of again when it has told what it knows.
+local function isWithoutLeases()
+  return call('HEXISTS', KEYS[2], '#') == 0 and call('HEXISTS', KEYS[2], '~') == 0
+    and call('ZREM', KEYS[4], ARGV[1]) == 1
+end
+
+-- The row, and when it was made; nothing of one of an earlier state.
+local function stored(key)
+  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
+  local made = row ~= '' and undo('<d', row, $MADEAT + 1) or 0
+  if made < born then return '', made end
+  return row, made
+end
 
 local isKnown, isLost = tonumber(ARGV[3]) == born, false
 for i = 1, n do
   local key = KEYS[i + 4]
-  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
-  local made = row ~= '' and undo('<d', row, $MADEAT + 1) or 0
-  -- Of an earlier state.
-  if made < born then row = '' end
+  local row, made = stored(key)
   rows[key] = row
   local known = undo('<d', ARGV[4], i * 8 - 7)
   isLost = isLost or (isKnown and known > 0 and known ~= made)

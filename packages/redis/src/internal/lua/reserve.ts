@@ -25,7 +25,7 @@ local answers, leases, isWaiting = {}, {}, false
 
 local before = call('HMGET', KEYS[2], '#', unpack(ARGV, firstLease, #ARGV - $OWNCLOCK))
 if not before[1] then
-  if not hasLostLeases() then return decline(3) end
+  if not isWithoutLeases() then return decline(3) end
   renew()
   return decline(2)
 end

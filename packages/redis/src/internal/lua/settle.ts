@@ -11,15 +11,16 @@ local gone, held, stale = {}, {}, {}
 -- The state was lost: first the instance says all that it has used, this with it.
 if born ~= tonumber(ARGV[3]) then return { pack('<ddd', now, born, resort) } end
 
-local ids = { '#' }
+-- What this instance has told is beside its leases, under another name once the others have taken it for dead.
+local ids = { '#', '~' }
 for item = 6, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
-local stored = call('HMGET', KEYS[2], unpack(ids))
-if not stored[1] and hasLostLeases() then
+local kept = call('HMGET', KEYS[2], unpack(ids))
+if not kept[1] and isWithoutLeases() then
   renew()
   return { pack('<ddd', now, born, resort) }
 end
-for each = 2, #ids do
-  local id, lease = ids[each], stored[each]
+for each = 3, #ids do
+  local id, lease = ids[each], kept[each]
   if lease and undo('<d', lease, 33) == born then held[id] = lease
   -- Of an earlier state: it holds nothing any more.
   elseif lease then stale[id] = true end
@@ -107,19 +108,9 @@ local function keyOf(lease)
   end
 end
 
--- What has a lease counts once because it has. All else is told once by its number: the highest that was told is beside
--- the leases, and no other batch is under way with one that has such.
-local told = tonumber(stored[1] or 0)
-
-for item = 5, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
-local stored = call('HMGET', KEYS[2], unpack(ids))
-for each = 2, #ids do
-  local id, lease = ids[each], stored[each]
-  if lease and undo('<d', lease, 33) == born then held[id] = lease
-  -- Of an earlier state: it holds nothing any more.
-  elseif lease then stale[id] = true end
-end
-local told = tonumber(stored[1] or 0)
+-- What has a lease counts once because it has. All else is told once by its number: no other batch is under way with one
+-- that has such.
+local told = tonumber(kept[1] or kept[2] or 0)
 
 for item = 6, #ARGV - $OWNCLOCK, 3 do
   local id, name = ARGV[item], ARGV[item + 2]
@@ -184,8 +175,8 @@ end
 for index = 5, n + 4 do look(KEYS[index]) end
 save()
 remember()
-call('HSET', KEYS[2], '#', told)
-if not stored[1] then call('PEXPIRE', KEYS[2], $TTL) end
+call('HSET', KEYS[2], (kept[1] or not kept[2]) and '#' or '~', told)
+if not kept[1] then call('PEXPIRE', KEYS[2], $TTL) end
 local ended = {}
 for id in pairs(gone) do ended[#ended + 1] = id end
 for id in pairs(stale) do if not held[id] then ended[#ended + 1] = id end end

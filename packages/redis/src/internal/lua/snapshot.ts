@@ -2,27 +2,43 @@
  * Every provider as it stands. Where it is also an instance's heartbeat: who else is there, and the end of the leases of
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
- * KEYS: as all, then the leases of the dead.
- * ARGV: as all, then flags, for how many ms an instance is believed to be there, the providers' names, the dead.
+ * KEYS: as all, then the leases of the dead, and providers that only the dead knew.
+ * ARGV: as all, then flags (whether this is a heartbeat, whether somebody waits, whether the instance leaves, whether its
+ * leases are wanted), for how many ms an instance is believed to be there, how many are dead, how much this instance was
+ * told that Redis had taken from it, the providers' names, the dead, the names of the providers that only they knew, and
+ * those of this instance's leases of which the provider is asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
- * instance's leases, and what has changed.
+ * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
+ * keys, how much the instance had told, and what has changed.
  */
 export const snapshot = `
-local beats, waits, leaves = ARGV[5]:byte(1) == 49, ARGV[5]:byte(2) == 49, ARGV[5]:byte(3) == 49
-local ttl, instances, dead = tonumber(ARGV[6]), KEYS[4], #KEYS - n - 4
-if beats and not leaves and isKnown and call('HEXISTS', KEYS[2], '#') == 0 and hasLostLeases() then renew() end
-
+local function has(flag) return ARGV[5]:byte(flag) == 49 end
+local beats, waits, leaves = has(1), has(2), has(3)
+local ttl, instances, dead = tonumber(ARGV[6]), KEYS[4], tonumber(ARGV[7])
+local strangers = #KEYS - n - 4 - dead
+local firstStray = n + dead + strangers + 9
 local names = {}
-for i = 1, n do names[KEYS[i + 4]] = ARGV[i + 6] end
+for i = 1, n do names[KEYS[i + 4]] = ARGV[i + 8] end
+for i = n + dead + 1, n + dead + strangers do
+  names[KEYS[i + 4]] = ARGV[i + 8]
+  rows[KEYS[i + 4]] = stored(KEYS[i + 4])
+end
+if beats and not leaves and isKnown and isWithoutLeases() then renew() end
 
+
+local unknown = {}
 local function lost(lease)
   local reservedAtMs, input, output, epoch, granted = undo('<ddddd', lease)
   -- Of an earlier state: it holds nothing any more.
   if granted ~= born then return true end
   local key = lease:sub(41)
   local name = names[key]
-  -- A provider that this instance does not know is left to one that does.
-  if not name then return false end
+  if not name then
+    unknown[key] = true
+    return false
+  end
+  -- What is not there any more holds nothing.
+  if rows[key] == '' then return true end
   local p = look(key)
   hold(p, input, output, -1)
   local inputAt = min(now, reservedAtMs + $TRANSIT)
@@ -35,24 +51,36 @@ local function lost(lease)
 end
 
 for index = 1, dead do
-  local id, key = ARGV[n + 6 + index], KEYS[n + 4 + index]
+  local id, key = ARGV[n + 8 + index], KEYS[n + 4 + index]
   local seen = call('ZSCORE', instances, id)
   if not seen or tonumber(seen) < now - ttl then
     -- What cannot be read holds nothing.
     local leases, left = redis.pcall('HGETALL', key), 0
     for at = 1, #leases, 2 do
-      if leases[at] ~= '#' then
+      if leases[at] == '#' then
+        call('HSET', key, '~', leases[at + 1])
+        call('HDEL', key, '#')
+      elseif leases[at] ~= '~' then
         if lost(leases[at + 1]) then call('HDEL', key, leases[at]) else left = left + 1 end
       end
     end
-    if left == 0 then
-      call('ZREM', instances, id)
-      call('DEL', key)
-    end
+    if left == 0 then call('ZREM', instances, id) end
   end
 end
 
-local alive, away, open = {}, {}, {}
+local alive, away, open, asked, told = {}, {}, {}, {}, ''
+if (beats and not leaves) or has(4) then
+  -- The leases' key is there from then on, so that it has a time to live. What an instance has told is known also after
+  -- the others have taken it for dead.
+  told = call('HGET', KEYS[2], '#') or ''
+  if told == '' then
+    told = call('HGET', KEYS[2], '~') or ''
+    call('HSET', KEYS[2], '#', told == '' and 0 or told)
+    call('HDEL', KEYS[2], '~')
+  end
+  call('PEXPIRE', KEYS[2], $TTL)
+  open = call('HKEYS', KEYS[2])
+end
 if beats then
   -- What is still under way is ended by the others, in time.
   if leaves then
@@ -60,17 +88,18 @@ if beats then
       call('ZREM', instances, ARGV[1])
       call('DEL', KEYS[2])
     end
-  else
+  elseif (tonumber(told) or -1) >= tonumber(ARGV[8]) then
+    -- Who has to tell again what has been forgotten is heard of once he has.
     call('ZADD', instances, now, ARGV[1])
     call('PEXPIRE', instances, $TTL)
-    -- The leases' key is there from the first heartbeat on, so that it has a time to live.
-    call('HSETNX', KEYS[2], '#', 0)
-    call('PEXPIRE', KEYS[2], $TTL)
     if waits then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end
   end
   alive = call('ZRANGEBYSCORE', instances, now - ttl, '+inf', 'WITHSCORES')
   away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
-  open = call('HKEYS', KEYS[2])
+end
+if firstStray <= #ARGV - $OWNCLOCK then
+  local stored = call('HMGET', KEYS[2], unpack(ARGV, firstStray, #ARGV - $OWNCLOCK))
+  for stray, lease in ipairs(stored) do asked[stray] = lease and lease:sub(41) or '' end
 end
 
 for i = 5, n + 4 do look(KEYS[i]) end
@@ -78,11 +107,13 @@ save()
 remember()
 call('PEXPIRE', KEYS[1], $TTL)
 
+local left = {}
+for key in pairs(unknown) do left[#left + 1] = key end
 local out = { pack('<ddd', now, born, resort) }
 for i = 5, n + 4 do
   call('PEXPIRE', KEYS[i], $TTL)
   show(out, KEYS[i], true)
 end
 if dead > 0 and call('EXISTS', KEYS[3]) == 1 then publish() end
-return { table.concat(out), alive, away, open, unpack(changes) }
+return { table.concat(out), alive, away, open, asked, left, told, unpack(changes) }
 `

@@ -28,9 +28,19 @@ export const rowOfDoubles = (values: ReadonlyArray<number>): Buffer => {
   return out
 }
 
+/** They go with each question, and are the same as long as the list is. */
+const encoded = new WeakMap<ProviderSpec, Buffer>()
+
+const encodeProvider = (spec: ProviderSpec): Buffer => {
+  const known = encoded.get(spec)
+  if (known !== undefined) return known
+  const row = rowOfDoubles([...declaredOf(spec), spec.counting.chargesMaxTokens ? 1 : 0])
+  encoded.set(spec, row)
+  return row
+}
+
 /** The limits declared for each, and whether it charges `maxTokens` on arrival. */
-export const encodeProviders = (specs: ReadonlyArray<ProviderSpec>): Buffer =>
-  rowOfDoubles(specs.flatMap((spec) => [...declaredOf(spec), spec.counting.chargesMaxTokens ? 1 : 0]))
+export const encodeProviders = (specs: ReadonlyArray<ProviderSpec>): Buffer => Buffer.concat(specs.map(encodeProvider))
 
 /** One request's own figures, and then those of its candidates; see `lua/reserve.ts`. */
 export const encodeQuestion = (

@@ -36,6 +36,9 @@ interface Contender {
   readonly fill: Effect.Effect<void>
 }
 
+/** Each number of providers has keys of its own. */
+const namespaceOf = (providers: number): string => `bench-${providers}`
+
 const usage = { inputTokens: 500, outputTokens: 200 }
 
 const demandOn = (count: number): Demand => ({
@@ -67,7 +70,7 @@ const layerOn = (state: RouterStateService, client: Redis, providers: number): C
     trips: "1",
     reserve,
     settled: state.snapshot(demand.providers),
-    keys: Effect.promise(() => client.keys("route-llm:*:provider:*")),
+    keys: Effect.promise(() => client.keys(`route-llm:*{${namespaceOf(providers)}}*:provider:*`)),
     fill: Effect.forEach(Array.from({ length: inWindow }), () => Effect.flatten(reserve), {
       concurrency,
       discard: true
@@ -186,7 +189,7 @@ const measure = (server: RedisServer, providers: number): Effect.Effect<Readonly
   Effect.gen(function*() {
     const { client, url } = server
     // So patient that it never goes on by itself: that would be quick, and say nothing.
-    const options = { url, namespace: `bench-${providers}`, commandTimeout: "1 minute", leaseTtl: "1 minute" } as const
+    const options = { url, namespace: namespaceOf(providers), commandTimeout: "1 minute", leaseTtl: "1 minute" } as const
     const context = yield* Layer.build(Layer.orDie(RouterStateRedis.layer(options)))
     const state = Context.get(context, RouterState)
     let isAway = false

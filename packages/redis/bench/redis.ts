@@ -189,7 +189,12 @@ const measure = (server: RedisServer, providers: number): Effect.Effect<Readonly
   Effect.gen(function*() {
     const { client, url } = server
     // So patient that it never goes on by itself: that would be quick, and say nothing.
-    const options = { url, namespace: namespaceOf(providers), commandTimeout: "1 minute", leaseTtl: "1 minute" } as const
+    const options = {
+      url,
+      namespace: namespaceOf(providers),
+      commandTimeout: "1 minute",
+      leaseTtl: "1 minute"
+    } as const
     const context = yield* Layer.build(Layer.orDie(RouterStateRedis.layer(options)))
     const state = Context.get(context, RouterState)
     let isAway = false

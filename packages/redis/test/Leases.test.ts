@@ -122,6 +122,27 @@ describe.skipIf(skips("own"))("a lease", () => {
       })
     })))
 
+  it("that is not taken over at the first attempt is none that others have ended", () =>
+    run(Effect.gen(function*() {
+      const { member } = members()
+      const { back, beat, call, instance, retry, state } = yield* member("one", { leaseTtl })
+      yield* beat
+      instance.onFailure(new StoreFailure({ reason: "timeout", detail: "it is not heard" }))
+      const reservation = yield* call([spec("here")])
+      const asks = instance.run.bind(instance)
+      instance.run = (script, specs, others, more, done) =>
+        script === "settle"
+          ? void setImmediate(() => done(new StoreFailure({ reason: "timeout", detail: "nor is it told" })))
+          : asks(script, specs, others, more, done)
+      yield* retry
+      instance.run = asks
+      yield* back("settling")
+      expect(yield* row("here")).toMatchObject({ inFlightRequests: 1, requests: 0 })
+      yield* state.settle(reservation, success)
+      yield* beat
+      expect(yield* row("here")).toMatchObject({ inFlightRequests: 0, requests: 1, input: success.usage.inputTokens })
+    })))
+
   it("that the others have ended while Redis was away from here is held again, or counted as it ended", () =>
     run(Effect.gen(function*() {
       const held: Array<Reservation> = []

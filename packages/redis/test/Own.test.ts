@@ -19,7 +19,11 @@ const demand: Demand = {
 }
 
 /** What one of four may take within the first window; the shared picture knows of so many requests, of which so many are its own. */
-const share = (counts: { readonly all: number; readonly own: number }, unheardMs: number): number | undefined => {
+const share = (
+  counts: { readonly all: number; readonly own: number },
+  unheardMs: number,
+  isShared = true
+): number | undefined => {
   const shared = new Ledger(settings, () => {})
   const own = new Own(settings, () => {})
   for (let request = 0; request < counts.all; request++) {
@@ -28,7 +32,7 @@ const share = (counts: { readonly all: number; readonly own: number }, unheardMs
   }
   own.begin(
     { ledger: shared, unheardMs },
-    { place: { instances: 4, index: 0 }, isShared: true, firstUntilMs: settings.window },
+    { place: { instances: 4, index: 0 }, isShared, firstUntilMs: settings.window },
     0
   )
   return own.shares([spec], 0)[0]?.limits.requests
@@ -49,5 +53,22 @@ describe("a share", () => {
 
   it("does not vanish because this process was held up, where nobody else used anything", () => {
     expect(share({ all: 5, own: 5 }, 60_000)).toBe(25)
+  })
+
+  it("is all of it where limits are not shared, also of a provider that nobody has heard of", () => {
+    expect(share({ all: 60, own: 10 }, 0, false)).toBe(100)
+    expect(share({ all: 0, own: 0 }, 0, false)).toBe(100)
+  })
+
+  it("what was used of a provider that has left the list is told as well", () => {
+    const own = new Own(settings, () => {})
+    const decision = new Ledger(settings, () => {}).reserve(demand, 0)
+    if (decision._tag !== "Granted") throw new Error("not granted")
+    own.record(decision.reservation, [spec], 0)
+    own.settle(decision.reservation, { _tag: "Success", latencyMs: 1, usage: { inputTokens: 10, outputTokens: 20 } }, 0)
+    const before = own.counts(0).length
+    expect(before).toBeGreaterThan(0)
+    own.ledger.advance(1, [{ ...spec, name: "another" }])
+    expect(own.counts(1)).toHaveLength(before)
   })
 })

@@ -4,7 +4,7 @@ import { fields } from "@route-llm/core/kernel"
 import { Context } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeKeys } from "../src/internal/keys.ts"
-import { layoutOf, makeScripts, type Script } from "../src/internal/scripts.ts"
+import { layoutOf, makeScripts, olderState, type Script } from "../src/internal/scripts.ts"
 import { encodeItem, encodeProviders, encodeQuestion, firstProviderKey, rowOfDoubles } from "../src/internal/wire.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
@@ -66,6 +66,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
   const reserve = async (lease: string, born: number, deadline = soon, call: Call = {}) => {
     const [, , code, , chosen] = await run(scripts.reserve, { born, ...call }, [
       deadline,
+      "-1",
       "0",
       limits,
       request,
@@ -78,6 +79,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
   const settle = (lease: string, born: number, number: number, granted = born) =>
     run(scripts.settle, { born }, [
       "0",
+      "-1",
       lease,
       encodeItem({
         kind: 1,
@@ -159,11 +161,23 @@ describe.skipIf(skips("own"))("the scripts", () => {
       counting: countEverything
     }])
     const crowd = () =>
-      answer(scripts.reserve, { born }, [soon, "0", one, Buffer.concat([request, request]), "a", "l1", "l2"])
+      answer(scripts.reserve, { born }, [soon, "-1", "0", one, Buffer.concat([request, request]), "a", "l1", "l2"])
     const [first, second] = [await crowd(), await crowd()]
     expect(second.length).toBe(first.length)
     expect([32, 64].map((at) => second.readDoubleLE(at))).toEqual([1, 0])
     expect(await held()).toEqual({ inFlight: 1, requests: 0, output: 0 })
+  })
+
+  it("write nothing, and grant nothing, where Redis has gone back behind what it had taken", async () => {
+    const born = await beat()
+    const older = async (script: Script, args: ReadonlyArray<string | Buffer>) =>
+      answer(script, { born }, args).then(() => "taken", String)
+    const unused = encodeItem({ kind: 0, key: firstProviderKey, number: 9, born, pin: 0, epoch: -1 })
+    expect(await older(scripts.settle, ["0", "5", "l1", unused, "a"])).toContain(olderState)
+    expect(await older(scripts.reserve, [soon, "5", "0", limits, request, "a", "l1"])).toContain(olderState)
+    expect(await rig().client.hgetall(leases)).toEqual({ "#": "0" })
+    expect(await older(scripts.settle, ["0", "0", "l1", unused, "a"])).toBe("taken")
+    expect(await older(scripts.reserve, [soon, "9", "0", limits, request, "a", "l1"])).toBe("taken")
   })
 
   it("take a provider's row that is gone for a state that is lost, whoever has met it", async () => {
@@ -198,7 +212,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
     const times: Array<number> = []
     for (const clockMs of [1_000_100, 990_000, 990_010, 990_020, 990_100]) {
       times.push(
-        (await answer(scripts.reserve, { born, clockMs }, ["1e300", "0", limits, request, "a", `l${clockMs}`]))
+        (await answer(scripts.reserve, { born, clockMs }, ["1e300", "-1", "0", limits, request, "a", `l${clockMs}`]))
           .readDoubleLE(0)
       )
     }
@@ -210,14 +224,14 @@ describe.skipIf(skips("own"))("the scripts", () => {
     const clockMs = 1_000_000
     const born = await beat({ clockMs })
     const out = (number: number) => encodeItem({ kind: 3, key: firstProviderKey, number, pin: 0, benchMs: 60_000 })
-    await run(scripts.settle, { born, clockMs }, ["0", "", out(1), "a"])
+    await run(scripts.settle, { born, clockMs }, ["0", "-1", "", out(1), "a"])
     await rig().client.setrange(provider, fields.forced * 8, Buffer.alloc(8).toString("latin1"))
     const ask = (lease: string, atMs: number) => reserve(lease, born, "1e300", { clockMs: atMs })
     // The moment was noted just now, and is not again.
     await beat({ born, clockMs: clockMs + 4_990 })
     expect(await ask("l1", clockMs + 5_000)).toEqual([0, 1])
     // Its probe is over, and what is out again was not out before.
-    await run(scripts.settle, { born, clockMs: clockMs + 5_001 }, ["0", "", out(2), "a"])
+    await run(scripts.settle, { born, clockMs: clockMs + 5_001 }, ["0", "-1", "", out(2), "a"])
     await rig().client.setrange(provider, fields.forced * 8, Buffer.alloc(8).toString("latin1"))
     await rig().client.setrange(provider, fields.outSinceMs * 8, Buffer.alloc(8).toString("latin1"))
     expect(await ask("l2", clockMs + 5_002)).toEqual([0, 0])

@@ -16,6 +16,9 @@ const mostKept = 20_000
 /** From one number to the next: whatever an item is folded into has one of its own between. */
 const step = 1 + bucketsOfOne
 
+/** Of the items; see `item.ts`. */
+const kinds = { adopt: 2 }
+
 /** Nothing in Redis waits for its end. */
 const isFoldable = ({ row }: Item): boolean => Number.isNaN(figure(row, "born")) && foldable.has(figure(row, "kind"))
 const foldable = new Set([0, 1, 5, 6])
@@ -81,6 +84,11 @@ export class Batches {
   /** Whether the end of this lease is among them. */
   isEnding(lease: string): boolean {
     return this.#items.some((item) => item.lease === lease)
+  }
+
+  /** Whether it is still to be told that this lease is held. */
+  isAdopting(lease: string): boolean {
+    return this.#items.some(({ lease: each, row }) => each === lease && figure(row, "kind") === kinds.adopt)
   }
 
   /** They were not answered: again, in the order of their numbers. */

@@ -253,7 +253,7 @@ export class Instance {
     const sentTo = this.born
     this.#underWay.add(items)
     if (items.some(({ row }) => isOnce(row))) this.#isHeld = true
-    this.run("settle", specs, pins, [full ? "1" : "0", ...args], (answer) => {
+    this.run("settle", specs, pins, [full ? "1" : "0", String(this.batches.taken), ...args], (answer) => {
       this.#underWay.delete(items)
       if (items.some(({ row }) => isOnce(row))) this.#isHeld = false
       /** Not taken: once more, unless a new state has been told everything meanwhile, this with it. */

@@ -21,6 +21,9 @@ export interface Place {
   readonly index: number
 }
 
+/** Where limits are not shared. */
+const alone: Place = { instances: 1, index: 0 }
+
 /** How much quicker than in the window the others may have been since Redis was last heard of. */
 const haste = 4
 
@@ -41,7 +44,7 @@ export class Own {
   readonly ledger: Ledger
   readonly line: Line
   #caps = new Map<string, Map<Dimension, Caps>>()
-  #place: Place = { instances: 1, index: 0 }
+  #place: Place = alone
   #firstUntilMs = Number.NEGATIVE_INFINITY
   #given: ReadonlyArray<ProviderSpec> = []
   #shares: ReadonlyArray<ProviderSpec> = []
@@ -70,7 +73,7 @@ export class Own {
     options: { readonly place: Place; readonly isShared: boolean; readonly firstUntilMs: number },
     nowMs: number
   ): void {
-    this.#place = options.place
+    this.#place = options.isShared ? options.place : alone
     this.#firstUntilMs = options.firstUntilMs
     this.#shares = []
     this.#caps = new Map()
@@ -110,10 +113,10 @@ export class Own {
     return { ...demand, providers: this.shares(demand.providers, nowMs) }
   }
 
-  /** Everything that its windows count, bucket by bucket. */
+  /** Everything that its windows count, bucket by bucket, also of providers that have left the list. */
   counts(nowMs: number): ReadonlyArray<Item> {
     this.ledger.advance(nowMs)
-    return this.ledger.providers.flatMap(({ spec, windows: { day, minute } }) => [
+    return this.ledger.remembered.flatMap(({ spec, windows: { day, minute } }) => [
       ...cellsOf(minute).map(({ atMs, cells: [requests = 0, input = 0, output = 0] }) =>
         countItem(spec, "minute", { atMs, requests, input, output })
       ),

@@ -5,7 +5,7 @@
 import type { StateFailure } from "@route-llm/core"
 import { Data } from "effect"
 import { Cluster, Command, type Redis } from "ioredis"
-import type { Script } from "./scripts.ts"
+import { olderState, type Script } from "./scripts.ts"
 
 /** What we ask of a client. */
 export type RedisClient = Redis | Cluster
@@ -55,7 +55,8 @@ const failureOf = (error: unknown): StoreFailure => {
   const message = error instanceof Error ? error.message : String(error)
   const detail = unsent.test(message) ? "there is no connection" : message
   const isReply = error instanceof Error && error.name === "ReplyError"
-  return new StoreFailure({ reason: isReply ? "refused" : "unreachable", detail })
+  const reason = message.includes(olderState) ? "lost" : isReply ? "refused" : "unreachable"
+  return new StoreFailure({ reason, detail })
 }
 
 export const makeStore = (client: RedisClient, timeoutMs: number): Store => {

@@ -91,6 +91,7 @@ const send = (instance: Instance, call: Call): void => {
     sessions.map(keys.pin),
     [
       instance.deadline,
+      String(instance.batches.taken),
       full ? "1" : "0",
       encodeProviders([...specs.values()]),
       Buffer.concat(figures),

@@ -22,6 +22,9 @@ import { settle } from "./lua/settle.ts"
 import { settling } from "./lua/settling.ts"
 import { snapshot } from "./lua/snapshot.ts"
 
+/** What a script answers where Redis has gone back behind what it had taken. */
+export const olderState = "OLDER it has gone back to an older state"
+
 /** Where the time comes from: Redis, or whoever calls, in tests that have the clock in their hand. */
 export type TimeSource = "server" | "caller"
 
@@ -95,6 +98,7 @@ const constants = (settings: RouterSettings, layout: Layout, time: TimeSource): 
   const { breaker, latency } = settings
   return {
     TIME: times[time],
+    OLDER: olderState,
     GRAIN: time === "caller" ? "0" : "50",
     HELDAT: number(fields.latelyRequests * 8),
     MADEAT: number(fields.made * 8),

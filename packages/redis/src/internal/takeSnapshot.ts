@@ -59,7 +59,7 @@ const known = ({ batches, born, leases }: Instance): Known => ({
   leases: new Set([
     ...[...leases.values()].flatMap((lease) => lease.born === born ? lease.id : []),
     ...batches.leases(born)
-  ]),
+  ].filter((id) => !batches.isAdopting(id))),
   taken: batches.taken
 })
 

@@ -2,13 +2,14 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { portOption } from "./checkedOptions.ts"
+import { checked, portOption } from "./checkedOptions.ts"
 import { sourceOptions } from "./sourceOptions.ts"
 
 const options = {
   ...sourceOptions,
   port: portOption("Where the dashboard listens; default 8501, 0 for any that is free"),
   host: Options.text("host").pipe(
+    checked((host: string) => host.trim() !== "", "--host takes an address such as 127.0.0.1, and not an empty one."),
     Options.withDescription("The address it listens on; default 127.0.0.1, which only this machine reaches"),
     Options.optional
   )

@@ -74,6 +74,13 @@ export class Ledger {
     return this.#roster.providers
   }
 
+  /** These and those that left, rolled to the last step, as long as their vendors remember them. */
+  get remembered(): ReadonlyArray<ProviderLedger> {
+    const { remembered } = this.#roster
+    for (const provider of remembered) provider.roll(this.#lastMs)
+    return remembered
+  }
+
   /** Moves the ledger on to the clock's time, which it answers as it counts it, and takes over a new list. */
   advance(clockMs: number, specs = this.#roster.specs): number {
     const nowMs = this.#forward(clockMs)

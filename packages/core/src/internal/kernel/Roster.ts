@@ -24,6 +24,11 @@ export class Roster {
     return this.#byName.get(name)
   }
 
+  /** Those that left as well, as long as their vendors remember them. */
+  get remembered(): ReadonlyArray<ProviderLedger> {
+    return [...this.#known.values()]
+  }
+
   /** Takes over a list; answers whether it is another one. */
   follow(specs: ReadonlyArray<ProviderSpec>, nowMs: number): boolean {
     if (specs === this.specs) return false

@@ -3,7 +3,8 @@
  * which they were sent, that may take it: `Admission.ts`, `LastResort.ts` and `Ledger.ts` of core.
  *
  * KEYS: as all, then the sessions' pins.
- * ARGV: as all, then the moment until which this is wanted, whether whole windows are wanted, the providers' figures (7 limits, and whether `maxTokens` counts on arrival), the requests' (whether
+ * ARGV: as all, then the moment until which this is wanted, the highest number that the instance was told had been taken,
+ * whether whole windows are wanted, the providers' figures (7 limits, and whether `maxTokens` counts on arrival), the requests' (whether
  * its lane leaves the reserve alone, whether it may be a last resort, whether it waits, which key is its session's pin,
  * how many candidates; of each its number among the providers, input, output, place in the caller's list), the providers'
  * names, the leases.
@@ -18,8 +19,8 @@ local function decline(code) return { pack('<dddd', now, born, code, resort) } e
 if now > tonumber(ARGV[5]) then return decline(1) end
 if born ~= tonumber(ARGV[3]) then return decline(2) end
 
-local full, limits, requests = ARGV[6] == '1', ARGV[7], ARGV[8]
-local firstLease = 9 + n
+local full, limits, requests = ARGV[7] == '1', ARGV[8], ARGV[9]
+local firstLease = 10 + n
 local P, Ws, granted, moved, pins = {}, {}, {}, {}, {}
 local answers, leases, isWaiting = {}, {}, false
 
@@ -29,6 +30,8 @@ if not before[1] then
   renew()
   return decline(2)
 end
+-- It has gone back to an older state.
+if tonumber(before[1]) < tonumber(ARGV[6]) then return redis.error_reply('$OLDER') end
 -- What is no pin says nothing.
 for index = n + 5, #KEYS do
   local pin = redis.pcall('GET', KEYS[index])
@@ -163,7 +166,7 @@ local function grant(request, i, input, output, how)
   leases[#leases + 1] = pack('<ddddd', now, input, output, p.epoch, born) .. KEYS[i + 4]
   if p.word % 2 == 1 then answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 1) .. taken(i, p, input, output)
   else answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 0) end
-  if p.circuit ~= from then changed('circuit', ARGV[8 + i], circuits[from], circuits[p.circuit]) end
+  if p.circuit ~= from then changed('circuit', ARGV[9 + i], circuits[from], circuits[p.circuit]) end
 end
 
 local function decide(request, at)
@@ -174,7 +177,7 @@ local function decide(request, at)
     if pinned and now < undo('<d', pinned) then
       for candidate = 0, count - 1 do
         local i, input, output = undo('<ddd', requests, at + candidate * 32)
-        if ARGV[8 + i] == pinned:sub(17) and admits(i, input, output, common) then
+        if ARGV[9 + i] == pinned:sub(17) and admits(i, input, output, common) then
           return grant(request, i, input, output, 2)
         end
       end

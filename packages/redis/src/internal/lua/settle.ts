@@ -2,7 +2,8 @@
  * A batch of settlements, each once; circuits moved by hand; what an instance did on its own while it could not ask.
  *
  * KEYS: as all, then the sessions' pins.
- * ARGV: as all, then whether whole windows are wanted, then of each item its lease, its figures and its provider's name.
+ * ARGV: as all, then whether whole windows are wanted, the highest number that the instance was told had been taken, then
+ * of each item its lease, its figures and its provider's name.
  * Answers a row of figures and the providers' rows as they stand after, then what has changed.
  */
 export const settle = `
@@ -13,12 +14,14 @@ if born ~= tonumber(ARGV[3]) then return { pack('<ddd', now, born, resort) } end
 
 -- What this instance has told is beside its leases, under another name once the others have taken it for dead.
 local ids = { '#', '~' }
-for item = 6, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
+for item = 7, #ARGV - $OWNCLOCK, 3 do ids[#ids + 1] = ARGV[item] end
 local kept = call('HMGET', KEYS[2], unpack(ids))
 if not kept[1] and isWithoutLeases() then
   renew()
   return { pack('<ddd', now, born, resort) }
 end
+-- It would not be seen any more that the state has gone back.
+if tonumber(kept[1] or kept[2] or -1) < tonumber(ARGV[6]) then return redis.error_reply('$OLDER') end
 for each = 3, #ids do
   local id, lease = ids[each], kept[each]
   if lease and undo('<d', lease, 33) == born then held[id] = lease
@@ -112,7 +115,7 @@ end
 -- that has such.
 local told = tonumber(kept[1] or kept[2] or 0)
 
-for item = 6, #ARGV - $OWNCLOCK, 3 do
+for item = 7, #ARGV - $OWNCLOCK, 3 do
   local id, name = ARGV[item], ARGV[item + 2]
   local q = { undo('$ITEM', ARGV[item + 1]) }
   local tail = ARGV[item + 1]:sub($ITEMS * 8 + 1)

@@ -239,7 +239,10 @@ export interface RouterStateService {
     name: string,
     circuit: ForcedCircuit
   ) => Effect.Effect<boolean>
-  /** Of a shared store: whether this instance goes on without it at present, and how. */
+  /**
+   * Of a shared store: whether this instance goes on without it at present, and how. A state that has this tells of its
+   * failures by `changes`; of one that does not, the router tells them when it looks.
+   */
   readonly away?: Effect.Effect<StateAway | undefined> | undefined
   /** Requests in line. */
   readonly waiting: Effect.Effect<Readonly<Record<Priority, number>>>

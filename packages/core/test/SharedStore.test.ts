@@ -55,6 +55,28 @@ describe("a router tells", () => {
     }).pipe(Effect.scoped, Effect.provide(RouterTest.layer({ a: {} }, {}, Away)))
   })
 
+  it.effect("once what the store tells itself, however many look while it is away", () => {
+    const gone: StateChange = { _tag: "StateFailed", reason: "unreachable", message: "gone", policy: "closed", atMs: 7 }
+    const told = Stream.concat(Stream.drain(Stream.fromEffect(Effect.sleep("1 second"))), Stream.make(gone))
+    const Closed = Layer.effect(
+      RouterState,
+      Effect.map(RouterState, (memory): RouterStateService => ({
+        ...memory,
+        changes: told,
+        away: Effect.succeed(undefined),
+        snapshot: () => Effect.die(new Error("gone"))
+      }))
+    ).pipe(Layer.provide(RouterState.layerMemory))
+    return Effect.gen(function*() {
+      const heard = yield* hearing
+      yield* TestClock.adjust("1 second")
+      const { report } = yield* Router
+      yield* Effect.replicateEffect(Effect.exit(report), 3)
+      yield* TestClock.adjust("1 second")
+      expect(heard.flatMap((event) => event._tag === "StateFailed" ? [event.policy] : [])).toEqual(["closed"])
+    }).pipe(Effect.scoped, Effect.provide(RouterTest.layer({ a: {} }, {}, Closed)))
+  })
+
   it.effect("in its report and its gauges that it goes on without the store", () => {
     let state: StateAway | undefined = { away: true, policy: "share", sinceMs: 12_000 }
     const Away = Layer.effect(

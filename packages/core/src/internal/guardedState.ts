@@ -64,7 +64,10 @@ export const guardState = (state: RouterStateService, tells: Tells): GuardedStat
   }
 
   return {
-    snapshot: watched(tells, state.snapshot),
+    // Which tells by itself that it is away.
+    snapshot: state.away === undefined
+      ? watched(tells, state.snapshot)
+      : (providers) => Effect.suspend(() => state.snapshot(providers)),
     reserve: (demand, restore) =>
       Effect.catchAllCause(
         Effect.suspend(() => state.reserve(demand, bounded(restore, demand.timeLeftMs))),

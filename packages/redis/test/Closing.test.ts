@@ -1,19 +1,15 @@
 /** Requests that come while the layer closes: nothing of theirs is left in Redis, where nobody would end it. */
-import type { Demand, RouterStateService } from "@route-llm/core"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeOverClient } from "../src/internal/makeOverClient.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 import { tapped } from "./rigs/tapped.ts"
-import { ask, granted, spec } from "./stateSupport.ts"
+import { ask, granted, reserveOn as reserve, spec } from "./stateSupport.ts"
 
 const run = (effect: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
 
 const silent = { namespace: "closing", commandTimeout: "5 seconds", heartbeat: "1 hour", leaseTtl: "2 hours" } as const
-
-const reserve = (state: RouterStateService, demand: Demand) =>
-  Effect.uninterruptibleMask((restore) => state.reserve(demand, restore))
 
 describe.skipIf(skips("own"))("a layer that closes", () => {
   const rig = suiteRig(redisServer(), ({ flush }) => flush)

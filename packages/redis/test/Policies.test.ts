@@ -7,7 +7,7 @@ import { answering, type Instance, startInstance } from "./rigs/instances.ts"
 import { chats, during, failed, isAnswered, patient, recovered } from "./rigs/outage.ts"
 import { connect, redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
-import { ask, realMoment, spec } from "./stateSupport.ts"
+import { ask, realMoment, reserveOn, spec } from "./stateSupport.ts"
 
 const limit = 20
 
@@ -135,8 +135,7 @@ describe.skipIf(skips("own"))("two instances while Redis is away", () => {
         const shared = { namespace: "policies", ...patient, onStateFailure: "closed" as const, settleIn: 600_000 }
         const state = yield* stateOf({ url: rig().url, ...shared })
         const single = [spec("a", { concurrent: 1 })]
-        const reserve = (waitMs: number) =>
-          Effect.uninterruptibleMask((restore) => state.reserve(ask(single, { waitMs }), restore))
+        const reserve = (waitMs: number) => reserveOn(state, ask(single, { waitMs }))
         const heard = yield* Queue.unbounded<StateChange>()
         yield* state.changes.pipe(Stream.runForEach((change) => Queue.offer(heard, change)), Effect.forkScoped)
         yield* Effect.yieldNow()

@@ -1,9 +1,5 @@
 /** Two instances on one Redis: each sees what the other does, in its turn. */
 import {
-  countEverything,
-  type Demand,
-  type ProviderSpec,
-  type Reservation,
   RouterOptions,
   type RouterOptionsInput,
   RouterState,
@@ -16,46 +12,15 @@ import { Redis } from "ioredis"
 import { describe, expect, it } from "vitest"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
-
-const spec = (name: string, limits: ProviderSpec["limits"] = {}): ProviderSpec => ({
-  name,
-  model: "m",
-  limits,
-  weight: 1,
-  counting: countEverything
-})
-
-const ask = (providers: Demand["providers"], demand: Partial<Demand> = {}): Demand => ({
-  providers,
-  lane: "normal",
-  inputTokens: 10,
-  tried: [],
-  draw: 0.5,
-  waitMs: 0,
-  timeLeftMs: 30_000,
-  ...demand
-})
-
-const success = { _tag: "Success", latencyMs: 100, usage: { inputTokens: 10, outputTokens: 20 } } as const
-const failed = { _tag: "Failure", class: "transient", latencyMs: 100 } as const
-
-const reserve = (state: RouterStateService, demand: Demand) =>
-  Effect.uninterruptibleMask((restore) => state.reserve(demand, restore))
-
-const call = (state: RouterStateService, demand: Demand): Effect.Effect<Reservation> =>
-  Effect.map(reserve(state, demand), (decision) => {
-    if (decision._tag !== "Granted") throw new Error(`not granted: ${JSON.stringify(decision)}`)
-    return decision.reservation
-  })
-
-const untilInLine = (state: RouterStateService, wanted: number): Effect.Effect<void> =>
-  Effect.flatMap(state.waiting, ({ high, low, normal }) =>
-    high + normal + low === wanted
-      ? Effect.void
-      : Effect.zipRight(
-        Effect.async<void>((go) => void setImmediate(() => go(Effect.void))),
-        untilInLine(state, wanted)
-      ))
+import {
+  ask,
+  callOn as call,
+  failed,
+  reserveOn as reserve,
+  spec,
+  success,
+  untilInLineOn as untilInLine
+} from "./stateSupport.ts"
 
 const heardBy = (state: RouterStateService) =>
   Effect.gen(function*() {

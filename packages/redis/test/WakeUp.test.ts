@@ -5,7 +5,7 @@ import { makeOverClient } from "../src/internal/makeOverClient.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 import { tapped } from "./rigs/tapped.ts"
-import { ask, granted, single, success } from "./stateSupport.ts"
+import { ask, granted, reserveOn, single, success } from "./stateSupport.ts"
 
 const run = (effect: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
 
@@ -29,8 +29,7 @@ describe.skipIf(skips("own"))("who is refused", () => {
           Deferred.unsafeDone(refused, Effect.succeed(read))
         }
       })
-      const reserve = (state: typeof one, waitMs: number) =>
-        Effect.uninterruptibleMask((restore) => state.reserve(ask(single, { waitMs }), restore))
+      const reserve = (state: typeof one, waitMs: number) => reserveOn(state, ask(single, { waitMs }))
 
       const reservation = granted(yield* reserve(one, 0))
       isAsked = true

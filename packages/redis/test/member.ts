@@ -21,7 +21,7 @@ import { decodeOptions, type OptionsInput } from "../src/internal/options.ts"
 import { makeInstance } from "../src/internal/redisState.ts"
 import { makeStore, type StoreFailure } from "../src/internal/Store.ts"
 import { handClock } from "./differential.ts"
-import { ask, granted } from "./stateSupport.ts"
+import { ask, callOn } from "./stateSupport.ts"
 
 export interface Member {
   readonly instance: Instance
@@ -73,11 +73,7 @@ export const makeMembers = (client: () => Redis) => {
         beat: Effect.async<StoreFailure | undefined>((resume) =>
           fleet.beat((failure) => resume(Effect.succeed(failure)))
         ),
-        call: (providers: Demand["providers"]) =>
-          Effect.map(
-            Effect.uninterruptibleMask((restore) => state.reserve(ask(providers), restore)),
-            granted
-          )
+        call: (providers: Demand["providers"]) => callOn(state, ask(providers))
       }
     }).pipe(Effect.withClock(clock))
   return { member, move }

@@ -35,13 +35,18 @@ export const ask = (providers: Demand["providers"], demand: Partial<Demand> = {}
   ...demand
 })
 
-export const reserve = (demand: Demand) =>
-  Effect.flatMap(RouterState, (state) => Effect.uninterruptibleMask((restore) => state.reserve(demand, restore)))
+/** As the router does it: only in line can it be interrupted. */
+export const reserveOn = (state: RouterStateService, demand: Demand) =>
+  Effect.uninterruptibleMask((restore) => state.reserve(demand, restore))
+
+export const reserve = (demand: Demand) => Effect.flatMap(RouterState, (state) => reserveOn(state, demand))
 
 export const granted = (decision: Decision) => {
   if (decision._tag !== "Granted") throw new Error(`not granted: ${JSON.stringify(decision)}`)
   return decision.reservation
 }
+
+export const callOn = (state: RouterStateService, demand: Demand) => Effect.map(reserveOn(state, demand), granted)
 
 export const call = (demand: Demand) => Effect.map(reserve(demand), granted)
 
@@ -61,12 +66,14 @@ export const inFlight = (providers: Demand["providers"]) =>
 export const inLine = Effect.flatMap(RouterState, (state) => state.waiting)
 
 /** Until so many wait: what a store is asked first takes a moment of real time. */
-export const untilInLine = (wanted: number): Effect.Effect<void, never, RouterState> =>
+export const untilInLineOn = (state: RouterStateService, wanted: number): Effect.Effect<void> =>
   Effect.flatMap(
-    inLine,
+    state.waiting,
     ({ high, low, normal }) =>
-      high + normal + low === wanted ? Effect.void : Effect.zipRight(realMoment, untilInLine(wanted))
+      high + normal + low === wanted ? Effect.void : Effect.zipRight(realMoment, untilInLineOn(state, wanted))
   )
+
+export const untilInLine = (wanted: number) => Effect.flatMap(RouterState, (state) => untilInLineOn(state, wanted))
 
 /** The event loop once around; no clock is looked at. */
 export const realMoment = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))

@@ -81,14 +81,14 @@ export class Batches {
     )
   }
 
-  /** Whether the end of this lease is among them. */
-  isEnding(lease: string): boolean {
-    return this.#items.some((item) => item.lease === lease)
+  /** The leases that they are about. */
+  get about(): ReadonlySet<string> {
+    return new Set(this.#items.map(({ lease }) => lease))
   }
 
-  /** Whether it is still to be told that this lease is held. */
-  isAdopting(lease: string): boolean {
-    return this.#items.some(({ lease: each, row }) => each === lease && figure(row, "kind") === kinds.adopt)
+  /** Leases of which it is still to be told that they are held. */
+  get adopting(): ReadonlySet<string> {
+    return new Set(this.#items.flatMap(({ lease, row }) => figure(row, "kind") === kinds.adopt ? lease : []))
   }
 
   /** They were not answered: again, in the order of their numbers. */

@@ -71,7 +71,8 @@ export class Leases {
   #endStrays({ open, strays }: Snapshot, asked: ReadonlyArray<string>): void {
     const { instance } = this
     const known = new Set([...instance.leases.values()].map(({ id }) => id))
-    const isStray = (id: string) => !known.has(id) && !instance.batches.isEnding(id)
+    const { about } = instance.batches
+    const isStray = (id: string) => !known.has(id) && !about.has(id)
     const before = new Set(asked)
     const again = [...open].filter(isStray)
     this.#strays = [...again.filter((id) => !before.has(id)), ...again.filter((id) => before.has(id))]

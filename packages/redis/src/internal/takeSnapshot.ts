@@ -54,14 +54,15 @@ const texts = (list: unknown): ReadonlyArray<string> => Array.isArray(list) ? li
 /** Beside an instance's leases: what it has told, while it is there and after. */
 const numbers = new Set(["#", "~"])
 
-const known = ({ batches, born, leases }: Instance): Known => ({
-  born,
-  leases: new Set([
-    ...[...leases.values()].flatMap((lease) => lease.born === born ? lease.id : []),
-    ...batches.leases(born)
-  ].filter((id) => !batches.isAdopting(id))),
-  taken: batches.taken
-})
+const known = ({ batches, born, leases }: Instance): Known => {
+  const { adopting } = batches
+  const held = [...leases.values()].flatMap((lease) => lease.born === born ? lease.id : [])
+  return {
+    born,
+    leases: new Set([...held, ...batches.leases(born)].filter((id) => !adopting.has(id))),
+    taken: batches.taken
+  }
+}
 
 /** `onBirth`: Redis' state is one that this instance does not know, and it does not count on another one. */
 export const takeSnapshot = (

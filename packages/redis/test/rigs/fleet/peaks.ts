@@ -2,7 +2,7 @@
  * The most that one vendor saw of each of its limits, from the exact time of every call. It knows nothing of buckets,
  * reservations or routers: for every moment at which something was counted it adds up the window that ends there.
  */
-import type { Dimension } from "@route-llm/core"
+import { Dimension } from "@route-llm/core"
 import type { Arrival, GivenUp, VendorSpec } from "./protocol.ts"
 
 export interface Peak {
@@ -70,23 +70,13 @@ export const peaksOf = (
 ): ReadonlyArray<Peak> =>
   vendors.flatMap(({ limits, name }) => {
     const calls = arrivals.filter(({ vendor }) => vendor === name)
-    return dimensions.flatMap((dimension) => {
+    return Dimension.literals.flatMap((dimension) => {
       const limit = limits[dimension]
       if (limit === undefined) return []
       const amounts = calls.flatMap((call) => amountsOf(dimension, call)).sort(inOrder)
       return [{ vendor: name, dimension, limit, peak: highest(amounts, spanOf(dimension, windowMs)) }]
     })
   })
-
-const dimensions: ReadonlyArray<Dimension> = [
-  "requests",
-  "tokens",
-  "inputTokens",
-  "outputTokens",
-  "requestsPerDay",
-  "tokensPerDay",
-  "concurrent"
-]
 
 export interface Circumstances {
   /** A call is on its way for no longer, as the router was told. */

@@ -3,7 +3,7 @@
  * loopback port without persistence and stopped after. With neither, the suites that need one are skipped and say so
  * once; with `REQUIRE_REDIS=1` they fail.
  */
-import { Effect, type Scope, Stream } from "effect"
+import { Effect, Mailbox, type Scope, type Stream } from "effect"
 import { Redis } from "ioredis"
 import type { ChildProcess } from "node:child_process"
 import { writeFileSync } from "node:fs"
@@ -79,18 +79,11 @@ const monitored = (url: string): AnyRedis["monitor"] =>
       Effect.promise(() => client.monitor()),
       (monitor) => Effect.sync(() => monitor.disconnect())
     )
-    const taken: Array<MonitoredCommand> = []
-    let arrived = () => {}
+    const taken = yield* Mailbox.make<MonitoredCommand>()
     monitor.on("monitor", (time: string, [name = "", ...args]: Array<string>, source: string) => {
-      taken.push({ at: Number(time), name: name.toUpperCase(), args, source })
-      arrived()
+      taken.unsafeOffer({ at: Number(time), name: name.toUpperCase(), args, source })
     })
-    const next = Effect.async<Array<MonitoredCommand>>((resume) => {
-      const take = () => resume(Effect.succeed(taken.splice(0)))
-      if (taken.length > 0) take()
-      else arrived = take
-    })
-    return Stream.repeatEffect(next).pipe(Stream.flattenIterables)
+    return Mailbox.toStream(taken)
   })
 
 /** `pattern`'s keys, where others may have keys of their own beside them. */

@@ -2,7 +2,7 @@
  * What a decision costs that a fleet shares, beside a plain GET and the two usual ways to count in Redis, for 1 to 64
  * providers, all in one run on one server of its own:
  *
- * - µs of a round trip, one at a time, and its ratio to a GET;
+ * - µs of a round trip, one at a time, and its ratio to a GET's, each the median of several rounds;
  * - decisions a second at concurrency 64, each reserved and settled, from one process;
  * - µs of its core that Redis spends on a reservation, and on one that is settled too, at concurrency 64;
  * - memory a provider after 10,000 requests in the window.
@@ -18,6 +18,8 @@ import { naive, sortedSets, type Variant } from "./variants.ts"
 
 const rounds = 3
 const sequential = 250
+/** Rounds of these, beside as many of GETs. */
+const pairs = 15
 /** Before anything is timed: what runs for the first time is compiled first. */
 const warmUp = 3_000
 const concurrency = 64
@@ -99,12 +101,11 @@ const timedMs = ({ after, timed }: Round): Effect.Effect<number> =>
     return Effect.zipLeft(Effect.map(timed, () => performance.now() - startedMs), after)
   })
 
-/** Each turn about, the best of several rounds: what the machine does meanwhile only ever adds. */
-const bestMs = (...all: ReadonlyArray<Round>): Effect.Effect<ReadonlyArray<number>> =>
-  Effect.map(
-    Effect.replicateEffect(Effect.forEach(all, timedMs), rounds),
-    (times) => all.map((_, index) => Math.min(...times.map((round) => round[index]!)))
-  )
+/** The best of several rounds: what the machine does meanwhile only ever adds. */
+const bestMs = (round: Round): Effect.Effect<number> =>
+  Effect.map(Effect.replicateEffect(timedMs(round), rounds), (times) => Math.min(...times))
+
+const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
 
 /** Reservations one at a time; what is left to do for them waits until the clock has stopped. */
 const sequence = ({ reserve, settled }: Contender): Round => {
@@ -115,17 +116,21 @@ const sequence = ({ reserve, settled }: Contender): Round => {
   }
 }
 
-const roundTripsUs = (client: Redis, contender: Contender) =>
-  Effect.map(
-    bestMs(
-      {
-        timed: Effect.asVoid(Effect.repeatN(Effect.promise(() => client.get("key")), sequential - 1)),
-        after: Effect.void
-      },
-      sequence(contender)
-    ),
-    ([getMs = 0, ms = 0]) => ({ get: getMs * 1_000 / sequential, us: ms * 1_000 / sequential })
-  )
+/** Each turn about, so that both meet the same machine. Not the best: now and then a GET meets a machine wide awake. */
+const roundTrips = (
+  client: Redis,
+  contender: Contender
+): Effect.Effect<{ readonly us: number; readonly ratio: number }> => {
+  const gets: Round = {
+    timed: Effect.asVoid(Effect.repeatN(Effect.promise(() => client.get("key")), sequential - 1)),
+    after: Effect.void
+  }
+  const pair = Effect.all([timedMs(gets), timedMs(sequence(contender))])
+  return Effect.map(Effect.replicateEffect(pair, pairs), (all) => ({
+    us: median(all.map(([, ms]) => ms)) * 1_000 / sequential,
+    ratio: median(all.map(([get, ms]) => ms / get))
+  }))
+}
 
 /** By many at a time; each is settled. */
 const crowd = ({ reserve, settled }: Contender): Round => {
@@ -210,8 +215,8 @@ const measure = (server: RedisServer, providers: number): Effect.Effect<Readonly
       ]
     ) {
       yield* Effect.repeatN(Effect.flatten(each.reserve), warmUp)
-      const { get, us } = yield* roundTripsUs(client, each)
-      const [crowdMs = 0] = yield* bestMs(crowd(each))
+      const { ratio, us } = yield* roundTrips(client, each)
+      const crowdMs = yield* bestMs(crowd(each))
       const reserveUs = yield* onCoreUs(client, sequence(each), sequential)
       const decisionUs = yield* onCoreUs(client, crowd(each), concurrent)
       yield* each.fill
@@ -219,7 +224,7 @@ const measure = (server: RedisServer, providers: number): Effect.Effect<Readonly
       const bytes = (yield* bytesOf(client, each)) / providers
       const { name, trips } = each
       const perSecond = concurrent / crowdMs * 1_000
-      const row: Row = { providers, name, trips, us, ratio: us / get, perSecond, reserveUs, decisionUs, bytes }
+      const row: Row = { providers, name, trips, us, ratio, perSecond, reserveUs, decisionUs, bytes }
       line(([, cell]) => cell(row))
       rows.push(row)
     }

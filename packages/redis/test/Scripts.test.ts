@@ -5,7 +5,7 @@ import { Context } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeKeys } from "../src/internal/keys.ts"
 import { layoutOf, makeScripts, olderState, type Script } from "../src/internal/scripts.ts"
-import { encodeItem, encodeProviders, encodeQuestion, firstProviderKey, rowOfDoubles } from "../src/internal/wire.ts"
+import { encodeItem, encodeProvider, firstProviderKey, rowOfDoubles } from "../src/internal/wire.ts"
 import { redisServer } from "./rigs/redisServer.ts"
 import { skips, suiteRig } from "./rigs/suite.ts"
 
@@ -16,12 +16,19 @@ const provider = keys.provider({ name: "a", model: "m" })
 const leases = keys.leases("me")
 
 /** Nothing declared. */
-const limits = encodeProviders([{ name: "a", model: "m", limits: {}, weight: 1, counting: countEverything }])
+const limits = encodeProvider({ name: "a", model: "m", limits: {}, weight: 1, counting: countEverything })
 
 /** Ten tokens in, twenty out, of the first and only provider. */
-const request = encodeQuestion([1, 1, 0, 0, 1], [[1, 10, 20, 0]])
+const request = rowOfDoubles(1, 1, 0, 0, 1, 1, 10, 20, 0)
 
-const soon = String(Date.now() + 600_000)
+const soon = Date.now() + 600_000
+
+const asking = ({ declared = limits, requests = 1, taken = -1, untilMs = soon }: {
+  readonly untilMs?: number
+  readonly taken?: number
+  readonly declared?: Buffer
+  readonly requests?: number
+}) => Buffer.concat([rowOfDoubles(untilMs, taken, 0), declared, ...Array.from({ length: requests }, () => request)])
 
 describe.skipIf(skips("own"))("the scripts", () => {
   const rig = suiteRig(redisServer(), ({ flush }) => flush)
@@ -44,7 +51,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
   const answer = async (script: Script, { born, clockMs, made = 0 }: Call, args: ReadonlyArray<string | Buffer>) => {
     if (clockMs !== undefined) await rig().client.set(clockKey, clockMs)
     const text = clockMs === undefined ? script.text : byHand(script)
-    const first = ["me", "1", String(born ?? Number.NaN), rowOfDoubles([made])]
+    const first = ["me", rowOfDoubles(1, born ?? Number.NaN, Number.NaN, made)]
     const reply = await rig().client.callBuffer("eval", [text, String(all.length), ...all, ...first, ...args])
     const main: unknown = Array.isArray(reply) ? reply[0] : undefined
     if (!Buffer.isBuffer(main)) throw new Error("no row of figures")
@@ -58,28 +65,19 @@ describe.skipIf(skips("own"))("the scripts", () => {
   }
 
   const beat = async (call: Call = {}): Promise<number> => {
-    const [, born = Number.NaN] = await run(scripts.snapshot, call, ["1000", "10000", "0", "-1", "a"])
+    const [, born = Number.NaN] = await run(scripts.snapshot, call, [rowOfDoubles(1, 0, 0, 0, 10_000, 0, -1)])
     return born
   }
 
   /** The code: 0 asked, 1 late, 2 of another birth, 3 dead; then who was chosen. */
-  const reserve = async (lease: string, born: number, deadline = soon, call: Call = {}) => {
-    const [, , code, , chosen] = await run(scripts.reserve, { born, ...call }, [
-      deadline,
-      "-1",
-      "0",
-      limits,
-      request,
-      "a",
-      lease
-    ])
+  const reserve = async (lease: string, born: number, untilMs = soon, call: Call = {}) => {
+    const [, , code, , chosen] = await run(scripts.reserve, { born, ...call }, [asking({ untilMs }), lease])
     return [code, chosen]
   }
 
   const settle = (lease: string, born: number, number: number, granted = born) =>
     run(scripts.settle, { born }, [
-      "0",
-      "-1",
+      rowOfDoubles(0, -1),
       lease,
       encodeItem({
         kind: 1,
@@ -101,8 +99,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
         benchMs: 0,
         endsBench: 0,
         readings: 0
-      }),
-      "a"
+      })
     ])
 
   const held = async () => {
@@ -113,7 +110,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
 
   it("take nothing for who does not wait any more, or knows another state", async () => {
     const born = await beat()
-    expect(await reserve("l1", born, "1000")).toEqual([1, NaN])
+    expect(await reserve("l1", born, 1_000)).toEqual([1, NaN])
     expect(await reserve("l1", born + 1)).toEqual([2, NaN])
     expect(await held()).toEqual({ inFlight: 0, requests: 0, output: 0 })
     expect(await reserve("l1", born)).toEqual([0, 1])
@@ -153,15 +150,14 @@ describe.skipIf(skips("own"))("the scripts", () => {
 
   it("answer a crowd that was sent twice as the first time, with all that a refusal shows", async () => {
     const born = await beat()
-    const one = encodeProviders([{
+    const one = encodeProvider({
       name: "a",
       model: "m",
       limits: { requests: 1 },
       weight: 1,
       counting: countEverything
-    }])
-    const crowd = () =>
-      answer(scripts.reserve, { born }, [soon, "-1", "0", one, Buffer.concat([request, request]), "a", "l1", "l2"])
+    })
+    const crowd = () => answer(scripts.reserve, { born }, [asking({ declared: one, requests: 2 }), "l1", "l2"])
     const [first, second] = [await crowd(), await crowd()]
     expect(second.length).toBe(first.length)
     expect([32, 64].map((at) => second.readDoubleLE(at))).toEqual([1, 0])
@@ -173,11 +169,11 @@ describe.skipIf(skips("own"))("the scripts", () => {
     const older = async (script: Script, args: ReadonlyArray<string | Buffer>) =>
       answer(script, { born }, args).then(() => "taken", String)
     const unused = encodeItem({ kind: 0, key: firstProviderKey, number: 9, born, pin: 0, epoch: -1 })
-    expect(await older(scripts.settle, ["0", "5", "l1", unused, "a"])).toContain(olderState)
-    expect(await older(scripts.reserve, [soon, "5", "0", limits, request, "a", "l1"])).toContain(olderState)
+    expect(await older(scripts.settle, [rowOfDoubles(0, 5), "l1", unused])).toContain(olderState)
+    expect(await older(scripts.reserve, [asking({ taken: 5 }), "l1"])).toContain(olderState)
     expect(await rig().client.hgetall(leases)).toEqual({ "#": "0" })
-    expect(await older(scripts.settle, ["0", "0", "l1", unused, "a"])).toBe("taken")
-    expect(await older(scripts.reserve, [soon, "9", "0", limits, request, "a", "l1"])).toBe("taken")
+    expect(await older(scripts.settle, [rowOfDoubles(0, 0), "l1", unused])).toBe("taken")
+    expect(await older(scripts.reserve, [asking({ taken: 9 }), "l1"])).toBe("taken")
   })
 
   it("take a provider's row that is gone for a state that is lost, whoever has met it", async () => {
@@ -212,7 +208,7 @@ describe.skipIf(skips("own"))("the scripts", () => {
     const times: Array<number> = []
     for (const clockMs of [1_000_100, 990_000, 990_010, 990_020, 990_100]) {
       times.push(
-        (await answer(scripts.reserve, { born, clockMs }, ["1e300", "-1", "0", limits, request, "a", `l${clockMs}`]))
+        (await answer(scripts.reserve, { born, clockMs }, [asking({ untilMs: Infinity }), `l${clockMs}`]))
           .readDoubleLE(0)
       )
     }
@@ -224,14 +220,14 @@ describe.skipIf(skips("own"))("the scripts", () => {
     const clockMs = 1_000_000
     const born = await beat({ clockMs })
     const out = (number: number) => encodeItem({ kind: 3, key: firstProviderKey, number, pin: 0, benchMs: 60_000 })
-    await run(scripts.settle, { born, clockMs }, ["0", "-1", "", out(1), "a"])
+    await run(scripts.settle, { born, clockMs }, [rowOfDoubles(0, -1), "", out(1)])
     await rig().client.setrange(provider, fields.forced * 8, Buffer.alloc(8).toString("latin1"))
-    const ask = (lease: string, atMs: number) => reserve(lease, born, "1e300", { clockMs: atMs })
+    const ask = (lease: string, atMs: number) => reserve(lease, born, Infinity, { clockMs: atMs })
     // The moment was noted just now, and is not again.
     await beat({ born, clockMs: clockMs + 4_990 })
     expect(await ask("l1", clockMs + 5_000)).toEqual([0, 1])
     // Its probe is over, and what is out again was not out before.
-    await run(scripts.settle, { born, clockMs: clockMs + 5_001 }, ["0", "-1", "", out(2), "a"])
+    await run(scripts.settle, { born, clockMs: clockMs + 5_001 }, [rowOfDoubles(0, -1), "", out(2)])
     await rig().client.setrange(provider, fields.forced * 8, Buffer.alloc(8).toString("latin1"))
     await rig().client.setrange(provider, fields.outSinceMs * 8, Buffer.alloc(8).toString("latin1"))
     expect(await ask("l2", clockMs + 5_002)).toEqual([0, 0])

@@ -49,7 +49,7 @@ export const encodeBatch = (
   for (const { lease, number, row, sessionId, spec } of items) {
     const key = spec === undefined ? 0 : firstProviderKey + providers.indexOf(keys.provider(spec))
     const pin = sessionId === undefined ? 0 : firstProviderKey + providers.length + sessions.indexOf(sessionId)
-    args.push(lease, addressed(row, { number, key, pin }), spec?.name ?? "")
+    args.push(lease, addressed(row, { number, key, pin }))
   }
   return { pins: sessions.map(keys.pin), args, specs: [...specs.values()] }
 }

@@ -124,8 +124,8 @@ export class Instance {
   }
 
   /** How long an answer is waited for, as a moment of Redis' time. */
-  get deadline(): string {
-    return this.with_.ownTime ? "1e300" : String(this.nowMs + this.with_.options.commandTimeout)
+  get deadlineMs(): number {
+    return this.with_.ownTime ? Infinity : this.nowMs + this.with_.options.commandTimeout
   }
 
   /**
@@ -139,16 +139,16 @@ export class Instance {
     more: ReadonlyArray<Argument>,
     done: (answer: Answer) => void
   ): void {
-    const { id, keys, ownTime, scripts, store } = this.with_
+    const { id, keys, scripts, store } = this.with_
     const sentMs = this.localMs
     const rows = specs.map(keys.provider)
-    const made = rowOfDoubles(rows.map((row) => {
+    const made = rows.map((row) => {
       const known = this.#made.get(row)
       return known?.born === this.born ? known.made : 0
-    }))
+    })
     const allKeys = [keys.meta, keys.leases(id), keys.waiting, keys.instances, ...rows, ...others]
-    const args = [id, String(rows.length), String(this.born), made, ...more, ...(ownTime ? [String(sentMs)] : [])]
-    store.run(scripts[script], allKeys, args, (answer) => {
+    const figures = rowOfDoubles(rows.length, this.born, sentMs, ...made)
+    store.run(scripts[script], allKeys, [id, figures, ...more], (answer) => {
       this.#sentMs = sentMs
       try {
         done(answer)
@@ -175,17 +175,14 @@ export class Instance {
 
   /** Rows of these providers, in this order. */
   load(reader: RowReader, specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>, full: boolean): void {
-    const { ledger } = this.mirror
-    for (const { model, name } of specs) {
+    for (const spec of specs) {
+      const provider = this.mirror.find(spec)
+      const before = provider === undefined ? undefined : this.mirror.rowOf(provider)
+      if (!full && before !== undefined && reader.skips(before)) continue
       const row = reader.next
-      const provider = ledger.providers.find(({ spec }) => spec.name === name && spec.model === model)
-      if (!full && provider !== undefined && this.mirror.isCurrent(provider, row)) {
-        reader.skip(row.length)
-        continue
-      }
       const record = reader.record(full)
       const made = record.fields[fields.made] ?? 0
-      this.#made.set(this.with_.keys.provider({ name, model }), { made, born: this.#answeredBorn })
+      this.#made.set(this.with_.keys.provider(spec), { made, born: this.#answeredBorn })
       if (provider !== undefined) this.mirror.load(provider, record, row)
     }
   }
@@ -253,7 +250,8 @@ export class Instance {
     const sentTo = this.born
     this.#underWay.add(items)
     if (items.some(({ row }) => isOnce(row))) this.#isHeld = true
-    this.run("settle", specs, pins, [full ? "1" : "0", String(this.batches.taken), ...args], (answer) => {
+    const head = rowOfDoubles(full ? 1 : 0, this.batches.taken)
+    this.run("settle", specs, pins, [head, ...args], (answer) => {
       this.#underWay.delete(items)
       if (items.some(({ row }) => isOnce(row))) this.#isHeld = false
       /** Not taken: once more, unless a new state has been told everything meanwhile, this with it. */

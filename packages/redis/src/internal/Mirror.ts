@@ -37,6 +37,11 @@ export class Mirror {
     this.ledger.advance(nowMs, specs)
   }
 
+  /** Of the newest list. */
+  find({ model, name }: Pick<ProviderSpec, "name" | "model">): ProviderLedger | undefined {
+    return this.ledger.providers.find(({ spec }) => spec.name === name && spec.model === model)
+  }
+
   /** Whom to ask, in which order. `held`: what the line, which goes by the newest list, has taken for it already. */
   quote(demand: Demand, held: Reservation | undefined, nowMs: number): Quote {
     this.follow(held === undefined ? demand.providers : this.specs, nowMs)
@@ -66,9 +71,9 @@ export class Mirror {
     this.ledger.withdraw(held)
   }
 
-  /** Nothing has changed since the row that was read last: most of those who were not chosen. */
-  isCurrent(provider: ProviderLedger, row: Buffer): boolean {
-    return this.#rows.get(provider)?.equals(row) === true
+  /** The row that it is: most of those who were not chosen stay as they were. */
+  rowOf(provider: ProviderLedger): Buffer | undefined {
+    return this.#rows.get(provider)
   }
 
   /** A provider is what Redis says, and what is under way. */

@@ -41,6 +41,7 @@ export const ask = (instance: Instance, demand: Demand, taken: Reservation | und
         candidates: some.map((ledger) => ({
           ledger,
           spec: ledger.spec,
+          place: mirror.ledger.providers.indexOf(ledger),
           input: ledger.needsInput,
           output: ledger.needsOutput
         })),

@@ -45,7 +45,9 @@ export const makeKeys = (
     leases: (instance) => `${prefix}leases:${instance}`,
     // Asked for with each request.
     provider: (spec) => {
-      const key = known.get(spec) ?? `${providers}${JSON.stringify([spec.name, spec.model])}`
+      const before = known.get(spec)
+      if (before !== undefined) return before
+      const key = `${providers}${JSON.stringify([spec.name, spec.model])}`
       known.set(spec, key)
       return key
     },

@@ -6,7 +6,7 @@ import type { Demand, ProviderSpec, Reservation, RouteReason } from "@route-llm/
 import type { ProviderLedger } from "@route-llm/core/kernel"
 import type { Instance } from "./Instance.ts"
 import { type Reply, StoreFailure } from "./Store.ts"
-import { encodeProviders, encodeQuestion, firstProviderKey, type RowReader } from "./wire.ts"
+import { encodeProvider, firstProviderKey, type RowReader, RowWriter } from "./wire.ts"
 
 /** Redis does nothing else while it answers one call. */
 const mostInOneCall = 64
@@ -15,6 +15,8 @@ const mostInOneCall = 64
 export interface Candidate {
   readonly ledger: ProviderLedger
   readonly spec: ProviderSpec
+  /** In the caller's list. */
+  readonly place: number
   readonly input: number
   readonly output: number
 }
@@ -31,9 +33,9 @@ export interface Question {
   readonly done: (answer: Reservation | StoreFailure | undefined) => void
 }
 
-/** Providers by key, each as one question has it, and the sessions. */
 interface Call {
-  readonly specs: ReadonlyMap<string, ProviderSpec>
+  /** The providers, each as all of its questions have it, by their numbers in the call. */
+  readonly numbers: ReadonlyMap<ProviderSpec, number>
   readonly sessions: ReadonlyArray<string>
   readonly questions: ReadonlyArray<Question>
 }
@@ -41,63 +43,59 @@ interface Call {
 /** As few calls as there may be: one list of providers each. */
 const callsOf = ({ with_: { keys } }: Instance, questions: ReadonlyArray<Question>): ReadonlyArray<Call> => {
   const calls: Array<Call> = []
-  let specs = new Map<string, ProviderSpec>()
+  let numbers = new Map<ProviderSpec, number>()
+  let taken = new Set<string>()
   let some: Array<Question> = []
   const close = () => {
     if (some.length === 0) return
     const sessions = [...new Set(some.flatMap(({ demand: { sessionId } }) => sessionId ?? []))]
-    calls.push({ specs, sessions, questions: some })
-    specs = new Map()
+    calls.push({ numbers, sessions, questions: some })
+    numbers = new Map()
+    taken = new Set()
     some = []
   }
+  const isOther = ({ spec }: Candidate) => !numbers.has(spec) && taken.has(keys.provider(spec))
   for (const question of questions) {
-    const isOther = ({ spec }: Candidate) => (specs.get(keys.provider(spec)) ?? spec) !== spec
     if (some.length >= mostInOneCall || question.candidates.some(isOther)) close()
-    for (const { spec } of question.candidates) specs.set(keys.provider(spec), spec)
+    for (const { spec } of question.candidates) {
+      if (numbers.has(spec)) continue
+      numbers.set(spec, numbers.size + 1)
+      taken.add(keys.provider(spec))
+    }
     some.push(question)
   }
   close()
   return calls
 }
 
-const send = (instance: Instance, call: Call): void => {
-  const { keys } = instance.with_
-  const { questions, sessions, specs } = call
-  const all = [...specs.keys()]
-  const numbers = new Map(all.map((key, index) => [key, index + 1]))
-  const places = new Map(instance.mirror.specs.map(({ name }, index) => [name, index]))
-  const firstPin = firstProviderKey + all.length
-  const full = instance.mirror.line.length > 0
-  const figures = questions.map(({ candidates, demand, mayBeLast }) =>
-    encodeQuestion(
-      [
-        demand.lane === "high" ? 0 : 1,
-        mayBeLast ? 1 : 0,
-        demand.waitMs > 0 ? 1 : 0,
-        demand.sessionId === undefined ? 0 : firstPin + sessions.indexOf(demand.sessionId),
-        candidates.length
-      ],
-      candidates.map(({ input, output, spec }) => [
-        numbers.get(keys.provider(spec)) ?? 0,
-        input,
-        output,
-        places.get(spec.name) ?? 0
-      ])
+/** See `lua/reserve.ts`. */
+const encode = (instance: Instance, { numbers, questions, sessions }: Call, full: boolean): Buffer => {
+  const sizes = questions.map(({ candidates }) => 5 + 4 * candidates.length)
+  const row = new RowWriter(3 + 8 * numbers.size + sizes.reduce((sum, size) => sum + size))
+  row.doubles(instance.deadlineMs, instance.batches.taken, full ? 1 : 0)
+  for (const spec of numbers.keys()) row.bytes(encodeProvider(spec))
+  const firstPin = firstProviderKey + numbers.size
+  for (const { candidates, demand, mayBeLast } of questions) {
+    row.doubles(
+      demand.lane === "high" ? 0 : 1,
+      mayBeLast ? 1 : 0,
+      demand.waitMs > 0 ? 1 : 0,
+      demand.sessionId === undefined ? 0 : firstPin + sessions.indexOf(demand.sessionId),
+      candidates.length
     )
-  )
+    for (const { input, output, place, spec } of candidates) row.doubles(numbers.get(spec)!, input, output, place)
+  }
+  return row.buffer
+}
+
+const send = (instance: Instance, call: Call): void => {
+  const { numbers, questions, sessions } = call
+  const full = instance.mirror.line.length > 0
   instance.run(
     "reserve",
-    [...specs.values()],
-    sessions.map(keys.pin),
-    [
-      instance.deadline,
-      String(instance.batches.taken),
-      full ? "1" : "0",
-      encodeProviders([...specs.values()]),
-      Buffer.concat(figures),
-      ...[...specs.values()].map(({ name }) => name),
-      ...questions.map(({ lease }) => lease)
-    ],
+    [...numbers.keys()],
+    sessions.map(instance.with_.keys.pin),
+    [encode(instance, call, full), ...questions.map(({ lease }) => lease)],
     (answer) => {
       for (const { held } of questions) instance.mirror.withdraw(held)
       const answers = answer._tag === "StoreFailure" ? answer : takeIn(instance, call, full, answer.reply)
@@ -128,7 +126,7 @@ const answerOf = (reader: RowReader): Answer => {
 
 const takeIn = (
   instance: Instance,
-  { questions, specs }: Call,
+  { numbers, questions }: Call,
   full: boolean,
   reply: Reply
 ): ReadonlyArray<Reservation | undefined> | StoreFailure => {
@@ -139,7 +137,7 @@ const takeIn = (
   if (code === codes.lost) return new StoreFailure({ reason: "lost", detail: "it has lost the state" })
   if (code === codes.dead) return new StoreFailure({ reason: "refused", detail: "this instance was taken for dead" })
   const { ledger } = instance.mirror
-  const all = [...specs.values()]
+  const all = [...numbers.keys()]
   const decided = questions.map((question) => {
     const answer = answerOf(reader)
     const candidate = question.candidates.find(({ spec }) => spec === all[answer.chosen - 1])

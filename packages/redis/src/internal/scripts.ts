@@ -89,7 +89,7 @@ const fresh = ({ latency, outputPriorTokens }: RouterSettings): string => {
 
 const times = {
   server: "local t = call('TIME')\nlocal clock = t[1] * 1000 + t[2] / 1000",
-  caller: "local clock = tonumber(ARGV[#ARGV])"
+  caller: "local clock = ownTime"
 }
 
 const doubles = (count: number): string => `<${"d".repeat(count)}`
@@ -102,7 +102,6 @@ const constants = (settings: RouterSettings, layout: Layout, time: TimeSource): 
     GRAIN: time === "caller" ? "0" : "50",
     HELDAT: number(fields.latelyRequests * 8),
     MADEAT: number(fields.made * 8),
-    OWNCLOCK: time === "caller" ? "1" : "0",
     WINDOW: number(settings.window),
     BUCKET: number(settings.window / layout.buckets),
     SIZE: number(layout.buckets + 1),

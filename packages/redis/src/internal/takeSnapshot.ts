@@ -4,6 +4,7 @@
 import type { ProviderSpec } from "@route-llm/core"
 import type { Instance } from "./Instance.ts"
 import { type Answer, StoreFailure } from "./Store.ts"
+import { rowOfDoubles } from "./wire.ts"
 
 /** A provider as its key names it. */
 export type Named = Pick<ProviderSpec, "name" | "model">
@@ -104,13 +105,13 @@ export const takeSnapshot = (
     specs,
     [...dead.map(keys.leases), ...strangers.map(keys.provider)],
     [
-      [beats, waits, leaves, compares].map((is) => is ? "1" : "0").join(""),
-      String(options.leaseTtl),
-      String(dead.length),
-      String(before.taken),
-      ...specs.map(({ name }) => name),
+      rowOfDoubles(
+        ...[beats, waits, leaves, compares].map(Number),
+        options.leaseTtl,
+        dead.length,
+        before.taken
+      ),
       ...dead,
-      ...strangers.map(({ name }) => name),
       ...strays
     ],
     (answer) => {

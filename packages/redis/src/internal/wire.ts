@@ -22,31 +22,41 @@ export const declaredOf = (spec: ProviderSpec): ReadonlyArray<number> =>
 /** Where the providers begin among the keys of every call, counted from 1. */
 export const firstProviderKey = 5
 
-export const rowOfDoubles = (values: ReadonlyArray<number>): Buffer => {
-  const out = Buffer.allocUnsafe(values.length * 8)
-  values.forEach((value, index) => out.writeDoubleLE(value, index * 8))
-  return out
+/** Writes what a script is asked, from the front. */
+export class RowWriter {
+  readonly buffer: Buffer
+  #at = 0
+
+  constructor(doubles: number) {
+    this.buffer = Buffer.allocUnsafe(doubles * 8)
+  }
+
+  doubles(...values: ReadonlyArray<number>): void {
+    for (const value of values) this.#at = this.buffer.writeDoubleLE(value, this.#at)
+  }
+
+  bytes(bytes: Buffer): void {
+    this.#at += bytes.copy(this.buffer, this.#at)
+  }
+}
+
+export const rowOfDoubles = (...values: ReadonlyArray<number>): Buffer => {
+  const row = new RowWriter(values.length)
+  row.doubles(...values)
+  return row.buffer
 }
 
 /** They go with each question, and are the same as long as the list is. */
 const encoded = new WeakMap<ProviderSpec, Buffer>()
 
-const encodeProvider = (spec: ProviderSpec): Buffer => {
+/** The limits declared, and whether it charges `maxTokens` on arrival. */
+export const encodeProvider = (spec: ProviderSpec): Buffer => {
   const known = encoded.get(spec)
   if (known !== undefined) return known
-  const row = rowOfDoubles([...declaredOf(spec), spec.counting.chargesMaxTokens ? 1 : 0])
+  const row = rowOfDoubles(...declaredOf(spec), spec.counting.chargesMaxTokens ? 1 : 0)
   encoded.set(spec, row)
   return row
 }
-
-/** The limits declared for each, and whether it charges `maxTokens` on arrival. */
-export const encodeProviders = (specs: ReadonlyArray<ProviderSpec>): Buffer => Buffer.concat(specs.map(encodeProvider))
-
-/** One request's own figures, and then those of its candidates; see `lua/reserve.ts`. */
-export const encodeQuestion = (
-  head: ReadonlyArray<number>,
-  candidates: ReadonlyArray<ReadonlyArray<number>>
-): Buffer => rowOfDoubles([...head, ...candidates.flat()])
 
 /** One item of a batch; what is not given is NaN. `tail`: what the vendor should have counted, and what it said. */
 export const encodeItem = (item: Partial<Record<ItemName, number>>, tail: ReadonlyArray<number> = []): Buffer => {
@@ -86,8 +96,12 @@ export class RowReader {
     return this.buffer.subarray(this.#at, this.#at + (word === 0 ? this.layout.wordsAt : this.layout.minuteAt))
   }
 
-  skip(bytes: number): void {
-    this.#at += bytes
+  /** Goes on after the next provider's row, if it is this one. */
+  skips(row: Buffer): boolean {
+    const end = this.#at + row.length
+    if (end > this.buffer.length || this.buffer.compare(row, 0, row.length, this.#at, end) !== 0) return false
+    this.#at = end
+    return true
   }
 
   /** A provider's row; `full`: with its words and the cells of its windows. */

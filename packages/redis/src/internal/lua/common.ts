@@ -2,8 +2,8 @@
  * What all scripts begin with: time, the router's own row (`meta`), the providers read, rolled and written.
  *
  * All have these in common: KEYS begin with meta, this instance's leases, the sign that somebody waits, the instances and
- * the providers; ARGV with the instance, how many providers there are, the birth of the state as the instance knows it,
- * and when each provider was made, as far as it knows.
+ * the providers; ARGV with the instance and a row of figures: how many providers there are, the birth of the state as the
+ * instance knows it, the instance's own time, and when each provider was made, as far as the instance knows.
  *
  * Everything is read before anything is written: what cannot be read leaves no half of a change behind.
  *
@@ -12,8 +12,8 @@
 export const common = `
 local call, floor, huge, max, min = redis.call, math.floor, math.huge, math.max, math.min
 local pack, undo = struct.pack, struct.unpack
+local n, bornThere, ownTime = undo('<ddd', ARGV[2])
 $TIME
-local n = tonumber(ARGV[2])
 local meta, rows = call('GET', KEYS[1]), {}
 local born, last, skew, resort = clock, -huge, 0, -huge
 if meta then born, last, skew, resort = undo('<dddd', meta) end
@@ -45,6 +45,9 @@ local function isWithoutLeases()
     and call('ZREM', KEYS[4], ARGV[1]) == 1
 end
 
+-- A provider's name, which its key holds. They all begin as the key does that says that somebody waits.
+local function nameOf(key) return cjson.decode(key:sub(#KEYS[3] + 3))[1] end
+
 -- The row, and when it was made; nothing of one of an earlier state.
 local function stored(key)
   local row = call('GETRANGE', key, 0, $WORDSAT - 1)
@@ -53,12 +56,12 @@ local function stored(key)
   return row, made
 end
 
-local isKnown, isLost = tonumber(ARGV[3]) == born, false
+local isKnown, isLost = bornThere == born, false
 for i = 1, n do
   local key = KEYS[i + 4]
   local row, made = stored(key)
   rows[key] = row
-  local known = undo('<d', ARGV[4], i * 8 - 7)
+  local known = undo('<d', ARGV[2], i * 8 + 17)
   isLost = isLost or (isKnown and known > 0 and known ~= made)
 end
 if isLost then renew() end
@@ -175,8 +178,8 @@ local function publish(change) redis.pcall('PUBLISH', KEYS[1], cjson.encode({ AR
 
 local changes = {}
 local circuits = { [0] = 'closed', [1] = 'open', [2] = 'half_open' }
-local function changed(...)
-  local change = { ... }
+local function changed(kind, key, ...)
+  local change = { kind, nameOf(key), ... }
   change[#change + 1] = ('%.17g'):format(now)
   changes[#changes + 1] = cjson.encode(change)
   -- To the other instances; the reply has it for this one.

@@ -3,11 +3,11 @@
  * which they were sent, that may take it: `Admission.ts`, `LastResort.ts` and `Ledger.ts` of core.
  *
  * KEYS: as all, then the sessions' pins.
- * ARGV: as all, then the moment until which this is wanted, the highest number that the instance was told had been taken,
- * whether whole windows are wanted, the providers' figures (7 limits, and whether `maxTokens` counts on arrival), the requests' (whether
- * its lane leaves the reserve alone, whether it may be a last resort, whether it waits, which key is its session's pin,
- * how many candidates; of each its number among the providers, input, output, place in the caller's list), the providers'
- * names, the leases.
+ * ARGV: as all, then a row of figures and the requests' leases. The figures: the moment until which this is wanted, the
+ * highest number that the instance was told had been taken, whether whole windows are wanted; of each provider 7 limits,
+ * and whether `maxTokens` counts on arrival; of each request whether its lane leaves the reserve alone, whether it may be a
+ * last resort, whether it waits, which key is its session's pin, how many candidates there are, and of each its number
+ * among the providers, input, output, place in the caller's list.
  * Answers a row of figures (time, birth of the state, code, when the last resort was last), of each request who was chosen,
  * its epoch, how (1: as a last resort, 2: by its pin) and what the vendor should have counted; the providers' rows as they
  * stand now; then what has changed.
@@ -16,22 +16,26 @@ export const reserve = `
 -- 1, too late: whoever asked does not wait for it any more. 2, the state was lost: first each says what it has used.
 -- 3: the others have taken this instance for dead, and ended its calls.
 local function decline(code) return { pack('<dddd', now, born, code, resort) } end
-if now > tonumber(ARGV[5]) then return decline(1) end
-if born ~= tonumber(ARGV[3]) then return decline(2) end
+local figures, firstLease = ARGV[3], 4
+local deadline, taken, full = undo('<ddd', figures)
+if now > deadline then return decline(1) end
+if born ~= bornThere then return decline(2) end
 
-local full, limits, requests = ARGV[7] == '1', ARGV[8], ARGV[9]
-local firstLease = 10 + n
+full = full == 1
+-- Where the limits of a provider begin, and the requests.
+local function limitsAt(i) return i * 64 - 39 end
+local firstRequest = limitsAt(n + 1)
 local P, Ws, granted, moved, pins = {}, {}, {}, {}, {}
 local answers, leases, isWaiting = {}, {}, false
 
-local before = call('HMGET', KEYS[2], '#', unpack(ARGV, firstLease, #ARGV - $OWNCLOCK))
+local before = call('HMGET', KEYS[2], '#', unpack(ARGV, firstLease))
 if not before[1] then
   if not isWithoutLeases() then return decline(3) end
   renew()
   return decline(2)
 end
 -- It has gone back to an older state.
-if tonumber(before[1]) < tonumber(ARGV[6]) then return redis.error_reply('$OLDER') end
+if tonumber(before[1]) < taken then return redis.error_reply('$OLDER') end
 -- What is no pin says nothing.
 for index = n + 5, #KEYS do
   local pin = redis.pcall('GET', KEYS[index])
@@ -58,7 +62,7 @@ end
 
 -- Without a vendor's word on anything, which is quick: what is declared, and what is counted and reserved.
 local function hasDeclaredRoom(i, p, input, output, common)
-  local d1, d2, d3, d4, d5, d6, d7 = undo('<ddddddd', limits, i * 64 - 63)
+  local d1, d2, d3, d4, d5, d6, d7 = undo('<ddddddd', figures, limitsAt(i))
   local share, least = 1, 0
   if common then share, least = $COMMON, 1 end
   local count, ins, outs = p.inFlightRequests, p.inFlightInput, p.inFlightOutput
@@ -77,7 +81,7 @@ local function hasRoom(i, input, output, common)
   if p.word == 0 then return hasDeclaredRoom(i, p, input, output, common) end
   local W = Ws[i] or words(KEYS[i + 4], p)
   Ws[i] = W
-  local declared = { undo('<ddddddd', limits, i * 64 - 63) }
+  local declared = { undo('<ddddddd', figures, limitsAt(i)) }
   local counts, holds, need = counted(p), reserved(p), needs(1, input, output)
   for row = 1, 7 do
     local limit = inForce(W, row, declared[row], p)
@@ -107,7 +111,7 @@ end
 local function chooseLast(at, count, common)
   local chosen, chosenBack, chosenPlace, chosenInput, chosenOutput
   for candidate = 0, count - 1 do
-    local i, input, output, place = undo('<dddd', requests, at + candidate * 32)
+    local i, input, output, place = undo('<dddd', figures, at + candidate * 32)
     local p = look(i)
     local isOut = now < p.benchedUntilMs
     if not isOut and (p.circuit == 0 or not isBroken(p)) then return nil end
@@ -132,9 +136,9 @@ local function refuse(waits)
 end
 
 -- The vendor's count as it should find it, where it tells one.
-local function taken(i, p, input, output)
+local function countable(i, p, input, output)
   local W, need, counts = Ws[i], needs(1, input, output), counted(p)
-  local d = { undo('<dddddddd', limits, i * 64 - 63) }
+  local d = { undo('<dddddddd', figures, limitsAt(i)) }
   local holds = needs(p.inFlightRequests, p.inFlightInput, d[8] == 1 and p.inFlightOutput or 0)
   local own = {}
   for row = 1, $WORDROWS do
@@ -164,27 +168,27 @@ local function grant(request, i, input, output, how)
   p.inFlightOutput = p.inFlightOutput + output
   leases[#leases + 1] = ARGV[firstLease + request]
   leases[#leases + 1] = pack('<ddddd', now, input, output, p.epoch, born) .. KEYS[i + 4]
-  if p.word % 2 == 1 then answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 1) .. taken(i, p, input, output)
+  if p.word % 2 == 1 then answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 1) .. countable(i, p, input, output)
   else answers[#answers + 1] = pack('<dddd', i, p.epoch, how, 0) end
-  if p.circuit ~= from then changed('circuit', ARGV[9 + i], circuits[from], circuits[p.circuit]) end
+  if p.circuit ~= from then changed('circuit', KEYS[i + 4], circuits[from], circuits[p.circuit]) end
 end
 
 local function decide(request, at)
-  local common, mayBeLast, waits, pin, count = undo('<ddddd', requests, at)
+  local common, mayBeLast, waits, pin, count = undo('<ddddd', figures, at)
   at, common = at + 40, common == 1
   if pin > 0 then
     local pinned = pins[pin]
     if pinned and now < undo('<d', pinned) then
       for candidate = 0, count - 1 do
-        local i, input, output = undo('<ddd', requests, at + candidate * 32)
-        if ARGV[9 + i] == pinned:sub(17) and admits(i, input, output, common) then
+        local i, input, output = undo('<ddd', figures, at + candidate * 32)
+        if nameOf(KEYS[i + 4]) == pinned:sub(17) and admits(i, input, output, common) then
           return grant(request, i, input, output, 2)
         end
       end
     end
   end
   for candidate = 0, count - 1 do
-    local i, input, output = undo('<ddd', requests, at + candidate * 32)
+    local i, input, output = undo('<ddd', figures, at + candidate * 32)
     if admits(i, input, output, common) then return grant(request, i, input, output, 0) end
   end
   if mayBeLast == 1 and $LASTRESORT < huge then
@@ -208,13 +212,13 @@ local function repeated()
   end
 end
 
-local wasSent, at = false, 1
+local wasSent, at = false, firstRequest
 for request = 2, #before do wasSent = wasSent or before[request] end
 if wasSent then repeated()
 else
   for request = 0, #before - 2 do
     decide(request, at)
-    at = at + 40 + 32 * undo('<d', requests, at + 32)
+    at = at + 40 + 32 * undo('<d', figures, at + 32)
   end
   if #leases > 0 then call('HSET', KEYS[2], unpack(leases)) end
   if isWaiting then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end

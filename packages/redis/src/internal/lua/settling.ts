@@ -103,7 +103,7 @@ local function observe(W, o, span, amount, isOver, reset, at)
   m.foreignDrainMs = max(1, min(reset, span))
 end
 
-local function readLimits(p, found, q, lease, tail, name)
+local function readLimits(key, p, found, q, lease, tail)
   toWords(p, found, 1)
   local W = found.W
   local counts, holds = counted(p), needs(p.inFlightRequests, p.inFlightInput, q.charges == 1 and p.inFlightOutput or 0)
@@ -133,11 +133,11 @@ local function readLimits(p, found, q, lease, tail, name)
     if inForce(W, row, declared, p) ~= force then moved[#moved + 1] = row end
   end)
   for _, row in ipairs(moved) do
-    changed('limit', name, row, ('%.17g'):format(inForce(W, row, q[$DECLARED + row - 1], p)))
+    changed('limit', key, row, ('%.17g'):format(inForce(W, row, q[$DECLARED + row - 1], p)))
   end
 end
 
-local function learnFromRefusal(p, found, q, name)
+local function learnFromRefusal(key, p, found, q)
   local taken = p.requests + p.inFlightRequests
   if p.inFlightRequests > taken / 2 or taken < 10 then return end
   for row = 1, 7 do
@@ -147,7 +147,7 @@ local function learnFromRefusal(p, found, q, name)
   if taken >= inForce(found.W, 1, q[$DECLARED], p) then return end
   toWords(p, found, 2)
   found.W[2], found.W[3] = taken, now
-  changed('limit', name, 1, taken)
+  changed('limit', key, 1, taken)
 end
 
 local function current(average, at)
@@ -219,17 +219,17 @@ local function onClosed(p, result)
 end
 
 -- Whatever moves the circuit, it is told once.
-local function moving(p, name, move)
+local function moving(p, key, move)
   local from = p.circuit
   move()
   if from == p.circuit then return end
   if p.circuit == 1 then p.outSinceMs = now end
-  changed('circuit', name, circuits[from], circuits[p.circuit])
+  changed('circuit', key, circuits[from], circuits[p.circuit])
 end
 
-local function result(p, name, epoch, result)
+local function result(p, key, epoch, result)
   if epoch ~= p.epoch or p.circuit == 1 then return end
-  moving(p, name, function()
+  moving(p, key, function()
     if p.circuit == 2 then onProbe(p, result) else onClosed(p, result) end
   end)
 end

@@ -3,28 +3,21 @@
  * those who are not any more. Their calls may have been counted by the vendor, so they count as they were reserved.
  *
  * KEYS: as all, then the leases of the dead, and providers that only the dead knew.
- * ARGV: as all, then flags (whether this is a heartbeat, whether somebody waits, whether the instance leaves, whether its
- * leases are wanted), for how many ms an instance is believed to be there, how many are dead, how much this instance was
- * told that Redis had taken from it, the providers' names, the dead, the names of the providers that only they knew, and
- * those of this instance's leases of which the provider is asked.
+ * ARGV: as all, then a row of figures (whether this is a heartbeat, whether somebody waits, whether the instance leaves,
+ * whether its leases are wanted; for how many ms an instance is believed to be there, how many are dead, how much this
+ * instance was told that Redis had taken from it), the dead, and those of this instance's leases of which the provider is
+ * asked.
  * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
  * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
  * keys, how much the instance had told, and what has changed.
  */
 export const snapshot = `
-local function has(flag) return ARGV[5]:byte(flag) == 49 end
-local beats, waits, leaves = has(1), has(2), has(3)
-local ttl, instances, dead = tonumber(ARGV[6]), KEYS[4], tonumber(ARGV[7])
-local strangers = #KEYS - n - 4 - dead
-local firstStray = n + dead + strangers + 9
-local names = {}
-for i = 1, n do names[KEYS[i + 4]] = ARGV[i + 8] end
-for i = n + dead + 1, n + dead + strangers do
-  names[KEYS[i + 4]] = ARGV[i + 8]
-  rows[KEYS[i + 4]] = stored(KEYS[i + 4])
-end
+local beats, waits, leaves, compares, ttl, dead, taken = undo('<ddddddd', ARGV[3])
+beats, waits, leaves, compares = beats == 1, waits == 1, leaves == 1, compares == 1
+local instances, firstStray = KEYS[4], dead + 4
+-- The providers that only the dead knew.
+for i = n + dead + 5, #KEYS do rows[KEYS[i]] = stored(KEYS[i]) end
 if beats and not leaves and isKnown and isWithoutLeases() then renew() end
-
 
 local unknown = {}
 local function lost(lease)
@@ -32,8 +25,7 @@ local function lost(lease)
   -- Of an earlier state: it holds nothing any more.
   if granted ~= born then return true end
   local key = lease:sub(41)
-  local name = names[key]
-  if not name then
+  if not rows[key] then
     unknown[key] = true
     return false
   end
@@ -46,12 +38,12 @@ local function lost(lease)
   addMinute(key, p, now, 0, 0, output)
   addDay(key, p, inputAt, 1, input)
   addDay(key, p, now, 0, output)
-  result(p, name, epoch, 0)
+  result(p, key, epoch, 0)
   return true
 end
 
 for index = 1, dead do
-  local id, key = ARGV[n + 8 + index], KEYS[n + 4 + index]
+  local id, key = ARGV[index + 3], KEYS[n + 4 + index]
   local seen = call('ZSCORE', instances, id)
   if not seen or tonumber(seen) < now - ttl then
     -- What cannot be read holds nothing.
@@ -69,7 +61,7 @@ for index = 1, dead do
 end
 
 local alive, away, open, asked, told = {}, {}, {}, {}, ''
-if (beats and not leaves) or has(4) then
+if (beats and not leaves) or compares then
   -- The leases' key is there from then on, so that it has a time to live. What an instance has told is known also after
   -- the others have taken it for dead.
   told = call('HGET', KEYS[2], '#') or ''
@@ -88,7 +80,7 @@ if beats then
       call('ZREM', instances, ARGV[1])
       call('DEL', KEYS[2])
     end
-  elseif (tonumber(told) or -1) >= tonumber(ARGV[8]) then
+  elseif (tonumber(told) or -1) >= taken then
     -- Who has to tell again what has been forgotten is heard of once he has.
     call('ZADD', instances, now, ARGV[1])
     call('PEXPIRE', instances, $TTL)
@@ -97,8 +89,8 @@ if beats then
   alive = call('ZRANGEBYSCORE', instances, now - ttl, '+inf', 'WITHSCORES')
   away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
 end
-if firstStray <= #ARGV - $OWNCLOCK then
-  local stored = call('HMGET', KEYS[2], unpack(ARGV, firstStray, #ARGV - $OWNCLOCK))
+if firstStray <= #ARGV then
+  local stored = call('HMGET', KEYS[2], unpack(ARGV, firstStray))
   for stray, lease in ipairs(stored) do asked[stray] = lease and lease:sub(41) or '' end
 end
 

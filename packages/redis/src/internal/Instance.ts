@@ -15,7 +15,7 @@ import { type Question, sendQuestions } from "./questions.ts"
 import type { Layout, Scripts } from "./scripts.ts"
 import { ServerClock } from "./ServerClock.ts"
 import { type Answer, type Argument, type Reply, type Store, StoreFailure } from "./Store.ts"
-import { decodeChanges, isOnce, rowOfDoubles, RowReader } from "./wire.ts"
+import { asRow, decodeChanges, isOnce, rowOfDoubles, RowReader } from "./wire.ts"
 
 /** A reservation that is not settled yet. */
 export interface Lease {
@@ -158,10 +158,9 @@ export class Instance {
     })
   }
 
-  reader(reply: Reply): RowReader {
-    const [main] = reply
-    if (!Buffer.isBuffer(main)) throw new Error("no row of figures")
-    return new RowReader(main, this.with_.layout)
+  /** Of the figures with which every answer begins. */
+  reader([figures]: Reply): RowReader {
+    return new RowReader(asRow(figures), this.with_.layout)
   }
 
   /** What every answer begins with: Redis' time, its state's birth. */
@@ -173,18 +172,18 @@ export class Instance {
     return { nowMs, born: this.#answeredBorn }
   }
 
-  /** Rows of these providers, in this order. */
-  load(reader: RowReader, specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>, full: boolean): void {
-    for (const spec of specs) {
+  /** The rows, which are the second part of an answer, of these providers, in this order. */
+  load(reply: Reply, specs: ReadonlyArray<Pick<ProviderSpec, "name" | "model">>, full: boolean): void {
+    const rows = Array.isArray(reply[1]) ? reply[1] : []
+    specs.forEach((spec, index) => {
+      const row = asRow(rows[index])
       const provider = this.mirror.find(spec)
-      const before = provider === undefined ? undefined : this.mirror.rowOf(provider)
-      if (!full && before !== undefined && reader.skips(before)) continue
-      const row = reader.next
-      const record = reader.record(full)
+      if (!full && provider !== undefined && this.mirror.isCurrent(provider, row)) return
+      const record = new RowReader(row, this.with_.layout).record(full)
       const made = record.fields[fields.made] ?? 0
       this.#made.set(this.with_.keys.provider(spec), { made, born: this.#answeredBorn })
       if (provider !== undefined) this.mirror.load(provider, record, row)
-    }
+    })
   }
 
   /** What the others hear from Redis, and this instance from its answer. */
@@ -272,8 +271,8 @@ export class Instance {
       }
       if (sentTo === this.born) this.batches.took(items)
       this.mirror.ledger.lastResortMs = reader.double()
-      this.load(reader, specs, full)
-      this.tell(answer.reply, 1)
+      this.load(answer.reply, specs, full)
+      this.tell(answer.reply, 2)
       for (const { done } of items) done?.(true)
       this.flush()
       this.onPicture()

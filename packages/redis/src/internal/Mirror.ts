@@ -71,9 +71,9 @@ export class Mirror {
     this.ledger.withdraw(held)
   }
 
-  /** The row that it is: most of those who were not chosen stay as they were. */
-  rowOf(provider: ProviderLedger): Buffer | undefined {
-    return this.#rows.get(provider)
+  /** Nothing has changed since the row that was read last: most of those who were not chosen. */
+  isCurrent(provider: ProviderLedger, row: Buffer): boolean {
+    return this.#rows.get(provider)?.equals(row) === true
   }
 
   /** A provider is what Redis says, and what is under way. */

@@ -144,8 +144,8 @@ const takeIn = (
     return { answer, question, candidate, ...reasonOf(instance, question, candidate, answer.how) }
   })
   ledger.lastResortMs = lastResortMs
-  instance.load(reader, all, full || decided.some(({ candidate }) => candidate === undefined))
-  instance.tell(reply, 1)
+  instance.load(reply, all, full || decided.some(({ candidate }) => candidate === undefined))
+  instance.tell(reply, 2)
   return decided.map(({ answer, candidate, explanation, question: { demand, lease }, reason }) => {
     if (candidate === undefined) return undefined
     const { spec } = candidate

@@ -84,19 +84,19 @@ export const takeSnapshot = (
     const reader = instance.reader(reply)
     const { born } = instance.head(reader)
     instance.mirror.ledger.lastResortMs = reader.double()
-    instance.load(reader, specs, true)
-    instance.tell(reply, 7)
+    instance.load(reply, specs, true)
+    instance.tell(reply, 8)
     if (instance.phase !== "away" && !Number.isNaN(instance.born)) instance.checkBirth(born)
     if (born !== instance.born && (instance.phase === "away" || Number.isNaN(instance.born))) onBirth(born)
-    const scored = texts(reply[1])
+    const scored = texts(reply[2])
     return {
       _tag: "Snapshot",
       heardOf: new Map(scored.flatMap((each, at) => at % 2 === 0 ? [[each, Number(scored[at + 1])]] : [])),
-      away: texts(reply[2]).filter((each) => each !== id),
-      open: new Set(texts(reply[3]).filter((each) => !numbers.has(each))),
-      strays: texts(reply[4]).map(keys.specOf),
-      strangers: texts(reply[5]).flatMap((key) => keys.specOf(key) ?? []),
-      told: Number.parseFloat(String(reply[6])),
+      away: texts(reply[3]).filter((each) => each !== id),
+      open: new Set(texts(reply[4]).filter((each) => !numbers.has(each))),
+      strays: texts(reply[5]).map(keys.specOf),
+      strangers: texts(reply[6]).flatMap((key) => keys.specOf(key) ?? []),
+      told: Number.parseFloat(String(reply[7])),
       before
     }
   }

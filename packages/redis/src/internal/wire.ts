@@ -79,6 +79,11 @@ export const addressed = (row: Buffer, place: Readonly<Record<"number" | "key" |
   return out
 }
 
+export const asRow = (part: unknown): Buffer => {
+  if (!Buffer.isBuffer(part)) throw new Error("no row of figures")
+  return part
+}
+
 /** Reads what a script answered, from the front. */
 export class RowReader {
   #at = 0
@@ -88,20 +93,6 @@ export class RowReader {
     const value = this.buffer.readDoubleLE(this.#at)
     this.#at += 8
     return value
-  }
-
-  /** The bytes of the next provider's row and words, and nothing is read. */
-  get next(): Buffer {
-    const word = this.buffer.readDoubleLE(this.#at)
-    return this.buffer.subarray(this.#at, this.#at + (word === 0 ? this.layout.wordsAt : this.layout.minuteAt))
-  }
-
-  /** Goes on after the next provider's row, if it is this one. */
-  skips(row: Buffer): boolean {
-    const end = this.#at + row.length
-    if (end > this.buffer.length || this.buffer.compare(row, 0, row.length, this.#at, end) !== 0) return false
-    this.#at = end
-    return true
   }
 
   /** A provider's row; `full`: with its words and the cells of its windows. */

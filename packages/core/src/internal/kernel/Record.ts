@@ -22,7 +22,6 @@ const fieldNames = [
   "requests",
   "input",
   "output",
-  // These six change with each grant.
   "latelyRequests",
   "latelyInput",
   "latelyOutput",

@@ -7,7 +7,8 @@
  *
  * Everything is read before anything is written: what cannot be read leaves no half of a change behind.
  *
- * `p.name`, `m.name` and `q.name` stand for places in rows of numbers, `$NAME` for constants; see `../scripts.ts`.
+ * `p.name`, `m.name` and `q.name` stand for places in rows of numbers, `$NAME` for constants; see `../scripts.ts`. What is
+ * the same in each call goes to a command as text: a number would be printed anew each time.
  */
 export const common = `
 local call, floor, huge, max, min = redis.call, math.floor, math.huge, math.max, math.min
@@ -25,16 +26,16 @@ local bucket, day, quarter = floor(now / $BUCKET), floor(now / 600000), floor(no
 
 -- The moment itself need not be exact: how far a clock has jumped back is of interest only where it is far.
 local function remember()
-  if not meta then call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL)
+  if not meta then call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', '$TTL')
   elseif skew ~= skewBefore or resort ~= resortBefore or now - last >= $GRAIN then
-    call('SETRANGE', KEYS[1], 8, pack('<ddd', now, skew, resort))
+    call('SETRANGE', KEYS[1], '8', pack('<ddd', now, skew, resort))
   end
 end
 
 -- Part of the state is gone, so all of it is: each instance says anew what it has used, and what is left is not read.
 local function renew()
   born = now > born and now or born + 1
-  call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', $TTL)
+  call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', '$TTL')
   for key in pairs(rows) do rows[key] = '' end
 end
 
@@ -50,7 +51,7 @@ local function nameOf(key) return cjson.decode(key:sub(#KEYS[3] + 3))[1] end
 
 -- The row, and when it was made; nothing of one of an earlier state.
 local function stored(key)
-  local row = call('GETRANGE', key, 0, $WORDSAT - 1)
+  local row = call('GETRANGE', key, '0', '$ROWEND')
   local made = row ~= '' and undo('<d', row, $MADEAT + 1) or 0
   if made < born then return '', made end
   return row, made
@@ -70,25 +71,30 @@ if isLost then renew() end
 local function read(key)
   if rows[key] == '' then
     rows[key] = pack('$ROW', $FRESH)
-    call('SET', key, rows[key] .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', $TTL)
+    call('SET', key, rows[key] .. ('\\0'):rep($BYTES - $WORDSAT), 'PX', '$TTL')
   end
   return rows[key]
 end
 
 local function write(key, p)
   rows[key] = pack('$ROW', unpack(p, 1, $FIELDS))
-  call('SETRANGE', key, 0, rows[key])
+  call('SETRANGE', key, '0', rows[key])
 end
 
 local function words(key, p)
-  if p.word ~= 0 then return { undo('$WORDS', call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1)) } end
+  if p.word ~= 0 then return { undo('$WORDS', call('GETRANGE', key, '$WORDSAT', '$WORDSEND')) } end
 end
 
--- What of a provider goes into an answer: its windows only where somebody wants to know what rolls out when.
-local function show(out, key, full)
-  out[#out + 1] = rows[key]
-  if full then out[#out + 1] = call('GETRANGE', key, $WORDSAT, -1)
-  elseif undo('<d', rows[key]) ~= 0 then out[#out + 1] = call('GETRANGE', key, $WORDSAT, $MINUTEAT - 1) end
+-- The providers as they go into an answer: their windows only where somebody wants to know what rolls out when.
+local function shown(full)
+  local out = {}
+  for i = 1, n do
+    local key = KEYS[i + 4]
+    out[i] = rows[key]
+    if full then out[i] = out[i] .. call('GETRANGE', key, '$WORDSAT', '-1')
+    elseif undo('<d', out[i]) ~= 0 then out[i] = out[i] .. call('GETRANGE', key, '$WORDSAT', '$WORDSEND') end
+  end
+  return out
 end
 
 -- Empties the buckets that leave a ring of three columns; answers what is left of its sums.

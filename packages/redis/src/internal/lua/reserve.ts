@@ -154,15 +154,15 @@ local function grant(request, i, input, output, how)
   local p, lately = look(i), granted[i]
   if not lately then
     lately = { 0, 0, 0 }
-    granted[i] = lately
+    granted[i], moved[i] = lately, true
   end
   lately[1], lately[2], lately[3] = lately[1] + 1, lately[2] + input, lately[3] + output
   local from = p.circuit
   if from == 0 then
-    if p.rampMost > 0 then p.rampInFlight, moved[i] = p.rampInFlight + 1, true end
+    if p.rampMost > 0 then p.rampInFlight = p.rampInFlight + 1 end
   else
     if from == 1 then p.epoch = p.epoch + 1 end
-    p.circuit, p.probeUntilMs, moved[i] = 2, now + $COOLDOWN, true
+    p.circuit, p.probeUntilMs = 2, now + $COOLDOWN
   end
   p.inFlightRequests, p.inFlightInput = p.inFlightRequests + 1, p.inFlightInput + input
   p.inFlightOutput = p.inFlightOutput + output
@@ -221,27 +221,17 @@ else
     at = at + 40 + 32 * undo('<d', figures, at + 32)
   end
   if #leases > 0 then call('HSET', KEYS[2], unpack(leases)) end
-  if isWaiting then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end
+  if isWaiting then call('SET', KEYS[3], '1', 'PX', '$WAITINGTTL') end
 end
 
 for i, lately in pairs(granted) do
   local key, p = KEYS[i + 4], P[i]
   addLately(key, p, now, lately[1], lately[2], lately[3])
-  if p.word % 2 == 1 then call('SETRANGE', key, $WORDSAT, pack('$WORDS', unpack(Ws[i], 1, $WORDROWS * $WORDCOUNT))) end
-  if not moved[i] then
-    -- Nothing else has changed.
-    local held = pack(
-      '<dddddd', p.latelyRequests, p.latelyInput, p.latelyOutput, p.inFlightRequests, p.inFlightInput, p.inFlightOutput
-    )
-    call('SETRANGE', key, $HELDAT, held)
-    rows[key] = rows[key]:sub(1, $HELDAT) .. held .. rows[key]:sub($HELDAT + 49)
-  end
+  if p.word % 2 == 1 then call('SETRANGE', key, '$WORDSAT', pack('$WORDS', unpack(Ws[i], 1, $WORDROWS * $WORDCOUNT))) end
 end
 for i in pairs(moved) do write(KEYS[i + 4], P[i]) end
 writeCells()
 remember()
 
-local out = { pack('<dddd', now, born, 0, resort), table.concat(answers) }
-for i = 1, n do show(out, KEYS[i + 4], full) end
-return { table.concat(out), unpack(changes) }
+return { pack('<dddd', now, born, 0, resort) .. table.concat(answers), shown(full), unpack(changes) }
 `

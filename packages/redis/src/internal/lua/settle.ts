@@ -4,7 +4,7 @@
  * KEYS: as all, then the sessions' pins.
  * ARGV: as all, then whether whole windows are wanted and the highest number that the instance was told had been taken, as
  * a row of figures; then of each item its lease and its figures.
- * Answers a row of figures and the providers' rows as they stand after, then what has changed.
+ * Answers a row of figures, the providers' rows as they stand after, and what has changed.
  */
 export const settle = `
 local gone, held, stale = {}, {}, {}
@@ -180,14 +180,12 @@ for index = 5, n + 4 do look(KEYS[index]) end
 save()
 remember()
 call('HSET', KEYS[2], (kept[1] or not kept[2]) and '#' or '~', told)
-if not kept[1] then call('PEXPIRE', KEYS[2], $TTL) end
+if not kept[1] then call('PEXPIRE', KEYS[2], '$TTL') end
 local ended = {}
 for id in pairs(gone) do ended[#ended + 1] = id end
 for id in pairs(stale) do if not held[id] then ended[#ended + 1] = id end end
 if #ended > 0 then call('HDEL', KEYS[2], unpack(ended)) end
 if call('EXISTS', KEYS[3]) == 1 then publish() end
 
-local out = { pack('<ddd', now, born, resort) }
-for index = 5, n + 4 do show(out, KEYS[index], full == 1) end
-return { table.concat(out), unpack(changes) }
+return { pack('<ddd', now, born, resort), shown(full == 1), unpack(changes) }
 `

@@ -18,7 +18,7 @@ local function save()
   writeCells()
   for key, found in pairs(looked) do
     if found.hasNewWords then
-      call('SETRANGE', key, $WORDSAT, pack('$WORDS', unpack(found.W, 1, $WORDROWS * $WORDCOUNT)))
+      call('SETRANGE', key, '$WORDSAT', pack('$WORDS', unpack(found.W, 1, $WORDROWS * $WORDCOUNT)))
     end
     write(key, found.p)
   end

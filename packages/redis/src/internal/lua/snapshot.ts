@@ -7,7 +7,7 @@
  * whether its leases are wanted; for how many ms an instance is believed to be there, how many are dead, how much this
  * instance was told that Redis had taken from it), the dead, and those of this instance's leases of which the provider is
  * asked.
- * Answers a row of figures and the providers' rows, then who is there and when each was last heard of, who is not, this
+ * Answers a row of figures, the providers' rows, then who is there and when each was last heard of, who is not, this
  * instance's leases, the providers that were asked for, those that leases of the dead are of and that are not among the
  * keys, how much the instance had told, and what has changed.
  */
@@ -70,7 +70,7 @@ if (beats and not leaves) or compares then
     call('HSET', KEYS[2], '#', told == '' and 0 or told)
     call('HDEL', KEYS[2], '~')
   end
-  call('PEXPIRE', KEYS[2], $TTL)
+  call('PEXPIRE', KEYS[2], '$TTL')
   open = call('HKEYS', KEYS[2])
 end
 if beats then
@@ -83,8 +83,8 @@ if beats then
   elseif (tonumber(told) or -1) >= taken then
     -- Who has to tell again what has been forgotten is heard of once he has.
     call('ZADD', instances, now, ARGV[1])
-    call('PEXPIRE', instances, $TTL)
-    if waits then call('SET', KEYS[3], '1', 'PX', $WAITINGTTL) end
+    call('PEXPIRE', instances, '$TTL')
+    if waits then call('SET', KEYS[3], '1', 'PX', '$WAITINGTTL') end
   end
   alive = call('ZRANGEBYSCORE', instances, now - ttl, '+inf', 'WITHSCORES')
   away = call('ZRANGEBYSCORE', instances, '-inf', '(' .. ('%.17g'):format(now - ttl))
@@ -97,15 +97,11 @@ end
 for i = 5, n + 4 do look(KEYS[i]) end
 save()
 remember()
-call('PEXPIRE', KEYS[1], $TTL)
+call('PEXPIRE', KEYS[1], '$TTL')
+for i = 5, n + 4 do call('PEXPIRE', KEYS[i], '$TTL') end
 
 local left = {}
 for key in pairs(unknown) do left[#left + 1] = key end
-local out = { pack('<ddd', now, born, resort) }
-for i = 5, n + 4 do
-  call('PEXPIRE', KEYS[i], $TTL)
-  show(out, KEYS[i], true)
-end
 if dead > 0 and call('EXISTS', KEYS[3]) == 1 then publish() end
-return { table.concat(out), alive, away, open, asked, left, told, unpack(changes) }
+return { pack('<ddd', now, born, resort), shown(true), alive, away, open, asked, left, told, unpack(changes) }
 `

@@ -16,7 +16,7 @@ import {
 } from "@route-llm/core/kernel"
 import { createHash } from "node:crypto"
 import { itemFields, itemNames } from "./item.ts"
-import { common, meters } from "./lua/common.ts"
+import { common, meters, prelude } from "./lua/common.ts"
 import { reserve } from "./lua/reserve.ts"
 import { settle } from "./lua/settle.ts"
 import { settling } from "./lua/settling.ts"
@@ -159,9 +159,10 @@ const named = (text: string, prefix: string, places: Readonly<Record<string, num
   })
 
 const composed = (parts: ReadonlyArray<string>, values: Readonly<Record<string, string>>): Script => {
-  const filled = parts.join("").replaceAll(/\$([A-Z]+)/g, (whole, name: string) => {
+  const whole = [prelude, "local function main()", common, meters, ...parts, "end\nreturn main()"].join("\n")
+  const filled = whole.replaceAll(/\$([A-Z]+)/g, (constant, name: string) => {
     const value = values[name]
-    if (value === undefined) throw new Error(`${whole}: there is no such constant`)
+    if (value === undefined) throw new Error(`${constant}: there is no such constant`)
     return value
   })
   const places = named(filled, "p", fields, (n) => `p[${n}]`)
@@ -172,8 +173,8 @@ const composed = (parts: ReadonlyArray<string>, values: Readonly<Record<string, 
 export const makeScripts = (settings: RouterSettings, layout: Layout, time: TimeSource): Scripts => {
   const values = constants(settings, layout, time)
   return {
-    reserve: composed([common, meters, reserve], values),
-    settle: composed([common, meters, settling, settle], values),
-    snapshot: composed([common, meters, settling, snapshot], values)
+    reserve: composed([reserve], values),
+    settle: composed([settling, settle], values),
+    snapshot: composed([settling, snapshot], values)
   }
 }

@@ -10,7 +10,9 @@
  * `p.name`, `m.name` and `q.name` stand for places in rows of numbers, `$NAME` for constants; see `../scripts.ts`. What is
  * the same in each call goes to a command as text: a number would be printed anew each time.
  */
-export const common = `
+
+/** The rest is a function inside of this: what many functions use costs each of them less from outside than beside it. */
+export const prelude = `
 local call, floor, huge, max, min = redis.call, math.floor, math.huge, math.max, math.min
 local pack, undo = struct.pack, struct.unpack
 local n, bornThere, ownTime = undo('<ddd', ARGV[2])
@@ -23,7 +25,9 @@ local skewBefore, resortBefore = skew, resort
 if clock + skew < last then skew = last - clock end
 local now = clock + skew
 local bucket, day, quarter = floor(now / $BUCKET), floor(now / 600000), floor(now / $LATELYBUCKET)
+`
 
+export const common = `
 -- The moment itself need not be exact: how far a clock has jumped back is of interest only where it is far.
 local function remember()
   if not meta then call('SET', KEYS[1], pack('<dddd', born, now, skew, resort), 'PX', '$TTL')

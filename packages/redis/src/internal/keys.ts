@@ -12,7 +12,7 @@ export interface Keys {
   readonly meta: string
   /** The instances there are, by when they were last heard of. */
   readonly instances: string
-  /** There while somebody waits somewhere. */
+  /** There while somebody waits somewhere. The scripts know by its length where a provider's key begins to name it. */
   readonly waiting: string
   /** One instance's reservations. */
   readonly leases: (instance: string) => string
